@@ -1,0 +1,45 @@
+# Two commands on a fresh machine (Python 3.11 or later, git, make): `make run` and `make test`.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help setup run test check soak bench lock clean
+
+help: ## what each target does
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
+
+setup: $(VENV)/.ready ## create .venv from the lock; nothing to do when it is up to date
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("sessionmill needs Python 3.11 or later; name one with: make PYTHON=python3.11 setup")'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+run: setup ## read this machine's transcripts and print the report
+	@SESSIONMILL_HOME="$${SESSIONMILL_HOME:-$(CURDIR)/.sessionmill}" $(BIN)/sessionmill start
+
+check: setup ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## every check and every test
+	$(BIN)/pytest -n 2 -m "not soak"
+
+soak: setup ## the full counts (hours); fails on any skip
+	$(BIN)/pytest -n 2 -m "soak"
+
+bench: setup ## print the ratios that docs/measured.md quotes
+	$(BIN)/python -m bench
+
+lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	    --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+
+clean: ## remove what setup and run made here
+	rm -rf $(VENV) .sessionmill .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""sessionmill: a pipeline over the transcripts that coding agents write."""

@@ -1,0 +1,5 @@
+"""`python -m sessionmill`."""
+
+from sessionmill.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""The command line: parses, calls one function, prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+from sessionmill.cli.app import app
+
+
+def main() -> NoReturn:
+    """Run a command; exit status 0, 1 (something failed) or 2 (the command line is wrong)."""
+    from cyclopts import CycloptsError
+
+    from sessionmill.errors import SessionmillError, UsageError
+
+    try:
+        status = app(exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _say(f"{error}\nTo see what is expected: sessionmill --help")
+        sys.exit(2)
+    except UsageError as error:
+        _say(str(error))
+        sys.exit(2)
+    except SessionmillError as error:
+        _say(str(error))
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except KeyboardInterrupt:
+        _say("Interrupted. What was committed stays; the next run goes on from there.")
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say(text: str) -> None:
+    print(f"sessionmill: {text}", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""What commands share: their parameters, and how they open a data directory."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sessionmill import config
+from sessionmill.app import App
+from sessionmill.cli.output import warn
+from sessionmill.collect.discover import Walk, walk
+from sessionmill.collect.roots import Root
+from sessionmill.registry import Registry
+
+Db = Annotated[
+    Path | None,
+    Parameter(help="The data directory (default: $SESSIONMILL_HOME or the platform's)."),
+]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
+Specs = Annotated[
+    list[str] | None,
+    Parameter(
+        name="--processor",
+        negative="",
+        help="Load a processor of your own, package.module:Class; the current folder is importable.",
+    ),
+]
+Dirs = Annotated[list[Path] | None, Parameter(negative="")]
+
+
+def open_app(db: Path | None, specs: list[str] | None = None) -> App:
+    """Open a data directory with its processors."""
+    if specs and "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    settings = config.load(db)
+    registry = Registry.of(settings, specs or ())
+    app = App(settings, registry, shlex.join(["sessionmill", *sys.argv[1:]]))
+    if app.facts.notice:
+        warn(app.facts.notice)
+    app.store.prepare(list(registry.usable.values()))
+    return app
+
+
+def find(
+    sessions: list[Path] | None,
+    claude: list[Path] | None,
+    codex: list[Path] | None,
+    user: str | None,
+) -> tuple[list[Root], Walk]:
+    """Walk the roots that a command line names, or this machine's."""
+    found = config.roots(sessions or [], claude or [], codex or [], user)
+    return found, walk(found)

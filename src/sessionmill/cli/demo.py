@@ -1,0 +1,38 @@
+"""The command demo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from sessionmill.cli.output import print_json
+from sessionmill.demo.team import generate
+from sessionmill.errors import UsageError
+
+
+def demo(
+    folder: Annotated[Path, Parameter(name="DIR", help="An empty or new folder.")],
+    /,
+    *,
+    users: Annotated[int, Parameter(help="People in the team.")] = 4,
+    days: Annotated[int, Parameter(help="Days they worked.")] = 14,
+    seed: Annotated[int, Parameter(help="The same seed makes the same bytes.")] = 1,
+    bytes: Annotated[int, Parameter(help="Go on until there are so many.")] = 0,
+    json: Annotated[bool, Parameter(negative="", help="One JSON document on stdout.")] = False,
+) -> int:
+    """Generate the transcripts of a team that never was, to try things on.
+
+    Example: sessionmill demo /tmp/team && sessionmill run --sessions /tmp/team --db /tmp/facts
+    """
+    try:
+        made = generate(folder, users=users, days=days, seed=seed, size_bytes=bytes)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+    if json:
+        print_json({"transcripts": made.transcripts, "bytes": made.bytes, "users": made.users})
+    else:
+        print(f"{made.transcripts} transcripts of {made.users} users, {made.bytes:,} bytes")
+        print(f"To read them: sessionmill run --sessions {folder}")
+    return 0

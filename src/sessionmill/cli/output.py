@@ -1,0 +1,95 @@
+"""What commands print: one JSON document, or a table for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sessionmill.view.reports import Rows
+
+
+def print_json(document: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(document, default=_plain, ensure_ascii=False))
+
+
+def warn(text: str) -> None:
+    """Say something on stderr."""
+    print(f"sessionmill: {text}", file=sys.stderr)
+
+
+def print_rows(rows: Rows, *, as_json: bool) -> None:
+    """Print a list."""
+    if as_json:
+        print_json(rows.document())
+        return
+    if not rows.values:
+        print("(no rows)")
+    else:
+        print_table(rows.columns, rows.values)
+    if rows.truncated:
+        print(f"… there are more than these {len(rows.values)} rows.")
+
+
+def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+    """Print a table: numbers to the right, with thousands apart."""
+    texts = [[_text(value) for value in row] for row in values]
+    widths = [max(len(c), *(len(row[i]) for row in texts)) for i, c in enumerate(columns)]
+    right = [
+        all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in column)
+        for column in zip(*values, strict=True)
+    ]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(cells, widths, right, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    print(line(columns))
+    print("  ".join("-" * width for width in widths))
+    for row in texts:
+        print(line(row))
+
+
+def print_record(columns: Sequence[str], row: Sequence[Any]) -> None:
+    """Print one row, a column a line."""
+    width = max(map(len, columns))
+    texts = [_text(value) for value in row]
+    right = max(map(len, texts))
+    for name, text in zip(columns, texts, strict=True):
+        print(f"{name.ljust(width)}  {text.rjust(right)}")
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ", timespec="seconds")
+    # A name may hold anything; a terminal must not obey it.
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat() + ("Z" if value.tzinfo is None else "")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)

@@ -1,0 +1,72 @@
+"""Commands that read: report usage, sql."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from sessionmill.cli.common import Db, Json, open_app
+from sessionmill.cli.output import print_record, print_rows
+from sessionmill.view import reports, user_sql
+
+
+def _day(type_: Any, tokens: Any) -> date:
+    del type_
+    try:
+        return datetime.strptime(tokens[0].value, "%Y-%m-%d").date()  # noqa: DTZ007 - a day
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is no day; one is written like 2026-03-02") from None
+
+
+Day = Annotated[date | None, Parameter(converter=_day)]
+
+
+def usage(
+    *,
+    by: Annotated[reports.By, Parameter(help="What to sum up by.")] = "total",
+    since: Annotated[Day, Parameter(help="The first day, YYYY-MM-DD.")] = None,
+    until: Annotated[Day, Parameter(help="The first day that is left out.")] = None,
+    user: Annotated[str | None, Parameter(help="Of this user only.")] = None,
+    timezone: Annotated[
+        str | None, Parameter(help="Of days, weeks and months (default: this machine's).")
+    ] = None,
+    json: Json = False,
+    db: Db = None,
+) -> int:
+    """Report invocations and tokens, each counted once.
+
+    Examples:
+      sessionmill report usage --by day --since 2026-03-01
+      sessionmill report usage --by skill --user alice --json
+    """
+    with open_app(db) as app:
+        zone = timezone or app.facts.local_timezone
+        rows = reports.usage(
+            app.facts.cursor(), by, since=since, until=until, user=user, timezone=zone
+        )
+    if by == "total" and not json:
+        print_record(rows.columns, rows.values[0])
+    else:
+        print_rows(rows, as_json=json)
+    return 0
+
+
+def sql(
+    query: Annotated[str, Parameter(help="One SELECT or EXPLAIN.")],
+    /,
+    *,
+    limit: Annotated[int, Parameter(help="Rows at most.")] = 1000,
+    timeout: Annotated[float, Parameter(help="Seconds at most.")] = 30.0,
+    json: Json = False,
+    db: Db = None,
+) -> int:
+    """Ask the facts anything, in SQL; nothing can be changed.
+
+    Example: sessionmill sql "SELECT name, count(*) FROM tool_calls WHERE counted GROUP BY name"
+    """
+    with open_app(db) as app:
+        rows = user_sql.select(app.facts.cursor(), query, limit=limit, timeout=timeout)
+    print_rows(rows, as_json=json)
+    return 0

@@ -1,0 +1,1 @@
+"""Where transcripts are, and what a walk finds there."""

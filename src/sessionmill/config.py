@@ -1,0 +1,110 @@
+"""Settings: the command line, then the environment, then `config.toml`, then defaults.
+
+The only reader of the environment.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_root
+from sessionmill.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, for one data directory."""
+
+    #: The data directory.
+    folder: Path
+    #: `processors.extra`: classes to load beside the installed ones.
+    extra_processors: tuple[str, ...] = ()
+    #: `[processors.<name>]`: handed to the processor; `cadence_minutes` is ours.
+    processors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the settings for a data directory, by default `$SESSIONMILL_HOME` or the platform's.
+
+    Raises UsageError for a `config.toml` that says what nobody understands.
+    """
+    if folder is None:
+        home = environ.get("SESSIONMILL_HOME")
+        folder = Path(home) if home else Path(platformdirs.user_data_dir("sessionmill"))
+    folder = folder.expanduser().absolute()
+    path = folder / "config.toml"
+    try:
+        with path.open("rb") as file:
+            return _config(folder, tomllib.load(file), path)
+    except FileNotFoundError:
+        return Config(folder)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+
+
+def _config(folder: Path, said: dict[str, Any], path: Path) -> Config:
+    processors = said.pop("processors", {})
+    if said:
+        raise UsageError(f"{path} has an unknown setting {min(said)!r}")
+    if not isinstance(processors, dict):
+        raise UsageError(f"{path}: processors is a table")
+    extra = processors.pop("extra", [])
+    if not isinstance(extra, list) or not all(isinstance(spec, str) for spec in extra):
+        raise UsageError(f'{path}: processors.extra is a list like ["package.module:Class"]')
+    for name, own in processors.items():
+        if not isinstance(own, dict):
+            raise UsageError(f"{path}: processors.{name} is a table")
+    return Config(folder, tuple(extra), processors)
+
+
+def roots(
+    sessions: list[Path],
+    claude: list[Path],
+    codex: list[Path],
+    user: str | None,
+    environ: Mapping[str, str] = os.environ,
+) -> list[Root]:
+    """Return the roots that a command line names, or else those of this machine."""
+    username = user or os_user()
+    if not sessions and not claude and not codex:
+        return _of_this_machine(username, environ)
+    return [
+        *(sessions_root(folder.expanduser()) for folder in sessions),
+        *(claude_root(folder.expanduser(), username) for folder in claude),
+        *(codex_root(folder.expanduser(), username) for folder in codex),
+    ]
+
+
+def _of_this_machine(username: str, environ: Mapping[str, str]) -> list[Root]:
+    team = environ.get("SESSION_DATA_DIR")
+    if team:
+        return [sessions_root(Path(team).expanduser())]
+    home = Path(environ.get("HOME") or Path.home())
+    named = [part.strip() for part in environ.get("CLAUDE_CONFIG_DIR", "").split(",")]
+    claude = [Path(part).expanduser() for part in named if part]
+    codex = environ.get("CODEX_HOME")
+    return [
+        *(claude_root(folder, username) for folder in claude),
+        *(
+            claude_root(folder, username, expected=False)
+            for folder in (home / ".claude", home / ".config" / "claude")
+        ),
+        *([codex_root(Path(codex).expanduser(), username)] if codex else []),
+        codex_root(home / ".codex", username, expected=False),
+    ]
+
+
+def os_user() -> str:
+    """Return the name of the person who runs this, as the operating system has it."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid-{os.getuid()}"

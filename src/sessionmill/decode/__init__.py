@@ -1,0 +1,1 @@
+"""Bytes to records: whole new lines since an offset, in the common model."""

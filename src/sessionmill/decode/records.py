@@ -1,0 +1,120 @@
+"""The common model: what one line of a transcript says, whichever agent wrote it.
+
+A decoder turns a line into a `Record`. Token counts are of the model API's classes and do not
+overlap: `input_tokens` is what was neither read from nor written to a cache.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+
+class CopyRank(IntEnum):
+    """Where a record stands; of two copies of one thing the lower rank is preferred."""
+
+    AGENT_FILE = 0
+    MAIN = 1
+    #: A sub-agent's line inside its session's main transcript.
+    SIDECHAIN = 2
+    #: A progress line of the main transcript that quotes a sub-agent's line.
+    PROGRESS = 3
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """What one line tells of one answer of a model API; lines of the same id repeat or grow it."""
+
+    #: The message's id; with "/n" behind it for the n-th earlier iteration (from 0).
+    id: str
+    model: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    web_search_requests: int = 0
+    web_fetch_requests: int = 0
+    service_tier: str | None = None
+    #: "standard" or "fast".
+    speed: str | None = None
+    inference_geo: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, gc=False):
+    """An invocation of a tool, with what identifies it; never its arguments."""
+
+    id: str
+    name: str
+    skill: str | None = None
+    subagent_type: str | None = None
+
+
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """What a tool gave back."""
+
+    call_id: str
+    is_error: bool
+    #: Bytes of the result's text in UTF-8; of an image, of its base64 form.
+    bytes: int
+
+
+class Prompt(msgspec.Struct, frozen=True, gc=False):
+    """A turn that a person typed."""
+
+    id: str
+    #: Of the text, for finding repetitions; no words.
+    text_hash: int
+    characters: int
+    #: Typed while the agent worked, and delivered within its turn.
+    queued: bool = False
+
+
+class Command(msgspec.Struct, frozen=True, gc=False):
+    """A slash command."""
+
+    id: str
+    #: With its slash: "/clear".
+    name: str
+
+
+class Record(msgspec.Struct, kw_only=True, gc=False):
+    """One decoded line (or one of several objects on a damaged line)."""
+
+    #: Byte of the uncompressed transcript at which it starts.
+    offset: int
+    #: Byte at which the next line starts: behind its own newline, if it has one.
+    end: int
+    #: The agent's own word for it: "assistant", "progress/agent_progress", "event_msg/token_count".
+    type: str
+    #: UTC.
+    at: datetime | None = None
+    uuid: str | None = None
+    session_id: str | None = None
+    cwd: str | None = None
+    client_version: str | None = None
+    agent_id: str | None = None
+    copy_rank: CopyRank = CopyRank.MAIN
+    responses: tuple[Response, ...] = ()
+    calls: tuple[Call, ...] = ()
+    results: tuple[Result, ...] = ()
+    prompt: Prompt | None = None
+    command: Command | None = None
+    #: Why the line cannot be read; it then says nothing else.
+    malformed: str | None = None
+    #: Fields of a wrong type that were left out, as paths: "message.usage.input_tokens".
+    lost_fields: tuple[str, ...] = ()
+    #: The line was damaged (NULs around it, two objects on it) and could still be read.
+    recovered: bool = False
+    #: False for a type of line that the decoder has never heard of.
+    known: bool = True
+    #: What the decoder relied on before this line; of its own kind.
+    decoder_state: Any = None
+    #: The line's bytes; valid during the call that hands out the record.
+    line: memoryview | bytes = b""
+
+    def json(self) -> Any:
+        """Return the whole line as Python values: for processors that read what people wrote."""
+        return msgspec.json.decode(self.line)

@@ -1,0 +1,132 @@
+"""Every error that a user or a plugin author can meet, by what to do about it.
+
+* SessionmillError
+  - UsageError           the command line is wrong: exit status 2
+    · ProcessorUnknown
+    · SessionUnknown
+    · NotOneSelect
+  - Busy                 somebody else is at it: wait, and try again
+    · FactsInUse         another command holds the facts
+    · AlreadyRunning     this processor is running
+  - StoreError           the data directory needs a person
+    · NewerSchema        written by a newer sessionmill
+    · DiskFull
+    · FactsUnreadable
+  - WorkersCannotStart   no child process can be started: nothing can be processed
+  - ProcessorUnusable    a processor that cannot be built; the others run
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class SessionmillError(Exception):
+    """The root; its message says what is, why it matters, and the way out."""
+
+
+class UsageError(SessionmillError):
+    """The command line is wrong."""
+
+
+class ProcessorUnknown(UsageError):
+    """No processor of that name is loaded."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"No processor is named {name!r}; loaded are: {', '.join(known) or 'none'}. "
+            "To load one of your own: --processor package.module:Class"
+        )
+
+
+class SessionUnknown(UsageError):
+    """No transcript, or several, match what was given."""
+
+    def __init__(self, given: str, matches: list[str]) -> None:
+        if matches:
+            some = ", ".join(matches[:5]) + (", …" if len(matches) > 5 else "")
+            super().__init__(f"{given!r} is the start of several transcripts: {some}")
+        else:
+            super().__init__(
+                f"No transcript matches {given!r}. A session key, a session id or the start of "
+                "one is expected; to see them: sessionmill sql 'SELECT session_key FROM transcripts'"
+            )
+
+
+class NotOneSelect(UsageError):
+    """User SQL that is not exactly one SELECT or EXPLAIN, or that writes."""
+
+
+class Busy(SessionmillError):
+    """Somebody else is at it."""
+
+
+class FactsInUse(Busy):
+    """Another command holds the facts."""
+
+    def __init__(self, folder: Path, pid: int | None, command: str | None, waited: float) -> None:
+        who = f"process {pid} ({command})" if pid else "another process"
+        super().__init__(
+            f"The facts in {folder} are held by {who}, and only one process can have them open. "
+            f"Waited {waited:.0f} s. Try again when it has ended, or end it: kill {pid or 'PID'}"
+        )
+
+
+class AlreadyRunning(Busy):
+    """A second run of one processor."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is running already; a second run of it is refused, not queued.")
+
+
+class StoreError(SessionmillError):
+    """The data directory needs a person."""
+
+
+class NewerSchema(StoreError):
+    """The facts were written by a newer program."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(
+            f"{path} has schema {found}, and this sessionmill knows up to {known}: it was written "
+            "by a newer one. Install that version, or name another data directory with --db."
+        )
+
+
+class FactsUnreadable(StoreError):
+    """The facts file cannot be opened."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be opened: {reason}\nThe facts can be made anew from the transcripts "
+            f"that still exist. Move the file away and run: sessionmill run"
+        )
+
+
+class DiskFull(StoreError):
+    """There is no room to commit."""
+
+    def __init__(self, folder: Path, free: int, needed: int) -> None:
+        super().__init__(
+            f"{folder} has {free // 2**20} MB of room, and {needed // 2**20} MB are kept free so "
+            "that the facts can be closed in order. What was committed is safe; what was not is "
+            "done by the next run. Make room, then: sessionmill run"
+        )
+
+
+class WorkersCannotStart(SessionmillError):
+    """A child process ended before it could be given anything."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"A worker process could not be started: it {reason}. What it printed stands above. "
+            "Nothing was lost; mend the cause, then: sessionmill run"
+        )
+
+
+class ProcessorUnusable(SessionmillError):
+    """A processor that cannot be built."""
+
+    def __init__(self, spec: str, reason: str) -> None:
+        super().__init__(reason)
+        self.spec, self.reason = spec, reason

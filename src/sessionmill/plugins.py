@@ -1,0 +1,200 @@
+"""The door by which processors enter: found by name, checked, and built alike everywhere.
+
+Entry points of the group `sessionmill.processors` (the built-ins use it too), `processors.extra`
+of the configuration, and `--processor package.module:Class` on a command line. One that cannot be
+built is listed with its reason, and takes nothing else down.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sessionmill.contracts import (
+    COLUMN_TYPES,
+    Extractor,
+    ProcessorContext,
+    SessionProcessor,
+    Table,
+)
+from sessionmill.errors import ProcessorUnusable
+
+GROUP = "sessionmill.processors"
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """A processor that can run, with what it declares or the defaults."""
+
+    name: str
+    spec: str
+    version: int
+    cadence_minutes: int
+    timeout_seconds: float
+    memory_limit_mb: int
+    max_attempts: int
+    #: Whether it is given main transcripts alone.
+    main_only: bool
+    settings: Mapping[str, Any]
+    folder: Path
+    #: Of an extractor: its tables and views.
+    tables: tuple[Table, ...] = ()
+    views: Mapping[str, str]
+    #: Of an effectful processor: tables whose rows of a session are deleted before it runs.
+    own_tables: tuple[str, ...] = ()
+    is_extractor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A processor that was asked for and cannot be built."""
+
+    name: str
+    reason: str
+
+
+def build(spec: str, folder: Path, settings: Mapping[str, Any]) -> Any:
+    """Return an instance of the class that `spec` ("package.module:Class") names.
+
+    Raises whatever importing or making it raises, and ProcessorUnusable for a spec of no class.
+    """
+    module_name, colon, class_name = spec.partition(":")
+    if not colon or not module_name or not class_name:
+        raise ProcessorUnusable(spec, f"{spec!r} is not of the form package.module:Class")
+    made = importlib.import_module(module_name)
+    for part in class_name.split("."):
+        made = getattr(made, part)
+    if not callable(made):
+        raise ProcessorUnusable(spec, f"{spec} is {type(made).__name__}, not a class")
+    if not _takes_context(made):
+        return made()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name = str(getattr(made, "name", spec))
+    return made(
+        ProcessorContext(
+            settings=settings,
+            folder=folder,
+            redact=redact,
+            log=logging.getLogger(f"sessionmill.processors.{name}"),
+        )
+    )
+
+
+def load(
+    spec: str, data_folder: Path, settings: Mapping[str, Mapping[str, Any]], known_name: str = ""
+) -> Processor:
+    """Build a processor once, check it, and return what it declares.
+
+    Raises ProcessorUnusable, whose reason says what is wrong.
+    """
+    folder = data_folder / "processors" / (known_name or spec.rpartition(":")[2])
+    own = settings.get(known_name, {})
+    try:
+        made = build(spec, folder, own)
+    except ProcessorUnusable:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ProcessorUnusable(spec, f"{type(error).__name__}: {error}") from error
+    return _describe(made, spec, folder, own)
+
+
+def entry_points() -> list[tuple[str, str]]:
+    """Return (name, spec) of every installed processor, the built-ins first."""
+    from importlib.metadata import entry_points as installed
+
+    found = {(point.name, point.value) for point in installed(group=GROUP)}
+    return sorted(found, key=lambda point: (not point[1].startswith("sessionmill."), point))
+
+
+def redact(text: str) -> str:
+    """Mask what looks like a secret: key=value pairs and long tokens."""
+    return _SECRET.sub(lambda match: f"{match.group(1) or ''}[redacted]", text)
+
+
+_SECRET = re.compile(
+    r"((?:password|passwd|secret|token|api[_-]?key)[\"']?\s*[:=]\s*[\"']?)[^\s\"']{4,}"
+    r"|\b(?:sk|pk|ghp|gho|ghs|glpat|xox[abps]|AKIA|eyJ)[-_A-Za-z0-9.]{12,}",
+    re.IGNORECASE,
+)
+
+
+def _takes_context(made: Any) -> bool:
+    if not inspect.isclass(made) or made.__init__ is object.__init__:  # type: ignore[misc] # only compared
+        return False
+    parameters = list(inspect.signature(made).parameters.values())
+    required = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+    ]
+    return len(required) == 1
+
+
+def _describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Processor:
+    name, cadence = getattr(made, "name", None), getattr(made, "cadence_minutes", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ProcessorUnusable(
+            spec, f"its name is {name!r}; lower-case letters, digits, _ and - are expected"
+        )
+    if isinstance(cadence, bool) or not isinstance(cadence, int) or cadence < 1:
+        raise ProcessorUnusable(spec, f"its cadence_minutes is {cadence!r}; minutes are expected")
+    is_extractor = callable(getattr(made, "extract", None))
+    if not is_extractor and not callable(getattr(made, "process_session", None)):
+        raise ProcessorUnusable(
+            spec, "it has neither process_session nor extract, so it is no processor"
+        )
+    tables = tuple(getattr(made, "tables", ()))
+    if is_extractor:
+        _check_tables(tables, spec)
+    return Processor(
+        name=name,
+        spec=spec,
+        version=_number(made, "version", 1, spec),
+        cadence_minutes=cadence,
+        timeout_seconds=_number(made, "timeout_seconds", 300, spec),
+        memory_limit_mb=_number(made, "memory_limit_mb", 2048, spec),
+        max_attempts=_number(made, "max_attempts", 5, spec),
+        main_only=getattr(made, "transcripts", "all") == "main",
+        settings=dict(settings),
+        folder=folder,
+        tables=tables if is_extractor else (),
+        views=dict(getattr(made, "views", {})) if is_extractor else {},
+        own_tables=() if is_extractor else tuple(map(str, tables)),
+        is_extractor=is_extractor,
+    )
+
+
+def _number(made: Any, name: str, default: int, spec: str) -> int:
+    value = getattr(made, name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        raise ProcessorUnusable(spec, f"its {name} is {value!r}; a positive number is expected")
+    return value  # type: ignore[return-value] # a float of seconds is as good
+
+
+def _check_tables(tables: Iterable[object], spec: str) -> None:
+    for table in tables:
+        if not isinstance(table, Table):
+            raise ProcessorUnusable(spec, f"an extractor's tables are Table, not {table!r}")
+        names = [column.name for column in table.columns]
+        for column in table.columns:
+            if column.type not in COLUMN_TYPES:
+                raise ProcessorUnusable(
+                    spec, f"{table.name}.{column.name} has the unknown type {column.type!r}"
+                )
+        if len(set(names)) != len(names):
+            raise ProcessorUnusable(spec, f"{table.name} declares a column twice")
+        for key in table.key:
+            if key not in names:
+                raise ProcessorUnusable(spec, f"{table.name} has no column {key!r} for its key")
+
+
+__all__ = ["Extractor", "Processor", "SessionProcessor", "Unusable", "build", "load", "redact"]

@@ -1,0 +1,1 @@
+"""What to learn from transcripts: the built-in processors, which enter by the plugin door."""

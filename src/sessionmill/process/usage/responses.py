@@ -1,0 +1,71 @@
+"""Responses: one row for each answer of a model API, whatever number of lines carries it.
+
+A line repeats the response's figures or raises them as it streams in, so of each token class the
+largest value counts; `stop_reason` proves nothing. Resumed and forked sessions, agent files and
+progress lines repeat responses: of the copies within a username the one with the most output is
+counted.
+"""
+
+from __future__ import annotations
+
+from sessionmill.contracts import Column, Row, Table
+from sessionmill.decode.records import Record
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, project
+
+TABLE = Table(
+    name="responses",
+    comment="one answer of a model API, in one transcript; reports count those with counted",
+    key=("response_id",),
+    columns=(
+        Column(
+            "response_id",
+            "VARCHAR",
+            "keep",
+            'the message id; of the n-th earlier iteration of a fallback with "/n" behind it',
+        ),
+        LINE_OFFSET,
+        AT,
+        Column("model", "VARCHAR", "fill", "as the API names it"),
+        *PLACE,
+        Column("input_tokens", "BIGINT", "max", "neither read from nor written to a cache"),
+        Column("output_tokens", "BIGINT", "max", "thinking included"),
+        Column("cache_read_tokens", "BIGINT", "max", "read from a cache"),
+        Column("cache_write_5m_tokens", "BIGINT", "max", "written to a cache for 5 minutes"),
+        Column("cache_write_1h_tokens", "BIGINT", "max", "written to a cache for an hour"),
+        Column("web_search_requests", "BIGINT", "max", "searches by the API's own tool"),
+        Column("web_fetch_requests", "BIGINT", "max", "fetches by the API's own tool"),
+        Column("service_tier", "VARCHAR", "fill", "standard, priority, batch"),
+        Column("speed", "VARCHAR", "fill", "standard or fast"),
+        Column("inference_geo", "VARCHAR", "fill", "where it was answered"),
+    ),
+    elect_by=("output_tokens DESC", "copy_rank"),
+)
+
+
+def rows(record: Record) -> list[Row]:
+    """Return the rows of one line: usually one."""
+    place = project(record.cwd)
+    return [
+        (
+            response.id,
+            record.offset,
+            record.at,
+            response.model,
+            record.client_version,
+            record.cwd,
+            place,
+            record.agent_id,
+            record.copy_rank,
+            response.input_tokens,
+            response.output_tokens,
+            response.cache_read_tokens,
+            response.cache_write_5m_tokens,
+            response.cache_write_1h_tokens,
+            response.web_search_requests,
+            response.web_fetch_requests,
+            response.service_tier,
+            response.speed,
+            response.inference_geo,
+        )
+        for response in record.responses
+    ]

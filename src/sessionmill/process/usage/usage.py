@@ -1,0 +1,70 @@
+"""The extractor: each table's rules have a module of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from sessionmill.contracts import Extraction, Row, Transcript
+from sessionmill.decode.records import Record
+from sessionmill.process.usage import (
+    malformed_lines,
+    prompts,
+    responses,
+    slash_commands,
+    tool_calls,
+)
+
+
+class Usage:
+    """Responses, invocations and prompts, one row each; figures are summed at reading."""
+
+    name = "usage"
+    version = 1
+    cadence_minutes = 10
+    tables = (
+        responses.TABLE,
+        tool_calls.TABLE,
+        slash_commands.TABLE,
+        prompts.TABLE,
+        malformed_lines.TABLE,
+    )
+    views: Mapping[str, str] = {
+        name: files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
+        for name in ("counted_usage", "hourly_usage", "session_usage")
+    }
+
+    def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
+        """Return what the records tell; only queued prompts need to remember anything."""
+        del transcript
+        answers: list[Row] = []
+        calls: list[Row] = []
+        commands: list[Row] = []
+        typed: list[Row] = []
+        malformed: list[Row] = []
+        queue = prompts.Queue(carry)
+        for record in records:
+            if record.responses:
+                answers += responses.rows(record)
+            if record.calls:
+                calls += tool_calls.call_rows(record)
+            if record.results:
+                calls += tool_calls.result_rows(record)
+            if record.prompt is not None:
+                typed += queue.rows(record.prompt, record)
+            if record.command is not None:
+                commands.append(slash_commands.row(record.command, record))
+            if record.malformed is not None:
+                malformed.append(malformed_lines.row(record.malformed, record))
+        return Extraction(
+            rows={
+                "responses": answers,
+                "tool_calls": calls,
+                "slash_commands": commands,
+                "prompts": typed,
+                "malformed_lines": malformed,
+            },
+            safe_offset=records[-1].end,
+            carry=queue.carry(),
+        )

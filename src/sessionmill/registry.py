@@ -1,0 +1,71 @@
+"""The processors of one program: those that can run, and why the others can't."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sessionmill.config import Config
+from sessionmill.errors import ProcessorUnknown, ProcessorUnusable
+from sessionmill.plugins import Processor, Unusable, entry_points, load
+
+#: Tables and views that no extractor may declare.
+CORE_NAMES = frozenset(
+    {"transcripts", "session_processor_state", "runs", "in_flight", "schema_version", "commits"}
+)
+
+
+@dataclass
+class Registry:
+    """Processors by name, the built-ins first."""
+
+    usable: dict[str, Processor] = field(default_factory=dict)
+    unusable: list[Unusable] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, config: Config, specs: Sequence[str] = ()) -> Registry:
+        """Load what is installed, configured, and named on the command line by `specs`."""
+        registry = cls()
+        for name, spec in entry_points():
+            registry._add(config, spec, name)
+        for spec in (*config.extra_processors, *specs):
+            registry._add(config, spec, "")
+        return registry
+
+    def named(self, names: Sequence[str]) -> list[Processor]:
+        """Return the processors of these names; all that can run, without any.
+
+        Raises ProcessorUnknown, or ProcessorUnusable for one that was asked for and can't run.
+        """
+        if not names:
+            return list(self.usable.values())
+        for name in names:
+            for unusable in self.unusable:
+                if name == unusable.name and name not in self.usable:
+                    raise ProcessorUnusable(name, f"{name} can't run: {unusable.reason}")
+            if name not in self.usable:
+                raise ProcessorUnknown(name, list(self.usable))
+        return [self.usable[name] for name in dict.fromkeys(names)]
+
+    def _add(self, config: Config, spec: str, name: str) -> None:
+        try:
+            processor = load(spec, config.folder, config.processors, name)
+            self._refuse_clashes(processor)
+        except ProcessorUnusable as error:
+            self.unusable.append(Unusable(name or spec, error.reason))
+        else:
+            self.usable[processor.name] = processor
+
+    def _refuse_clashes(self, new: Processor) -> None:
+        if new.name in self.usable:
+            if self.usable[new.name].spec == new.spec:
+                return
+            raise ProcessorUnusable(
+                new.spec, f"{new.name} is the name of {self.usable[new.name].spec} already"
+            )
+        taken = {name: "the framework" for name in CORE_NAMES}
+        for other in self.usable.values():
+            taken |= dict.fromkeys((*(t.name for t in other.tables), *other.views), other.name)
+        for name in (*(table.name for table in new.tables), *new.views, *new.own_tables):
+            if name in taken:
+                raise ProcessorUnusable(new.spec, f"the table {name} belongs to {taken[name]}")

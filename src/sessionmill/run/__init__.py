@@ -1,0 +1,1 @@
+"""Who does what, when, and what happens if it fails."""

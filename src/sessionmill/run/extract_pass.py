@@ -1,0 +1,323 @@
+"""One pass of the extractors over what is pending: read once for all, committed by one thread.
+
+The calling thread plans, marks, commits; one thread for each worker hands it batches and collects
+what comes back. A batch is marked in flight, and that committed, before it is handed out.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sessionmill.collect.roots import path_kind
+from sessionmill.errors import WorkersCannotStart
+from sessionmill.plugins import Processor
+from sessionmill.run import messages
+from sessionmill.run.messages import (
+    Failed,
+    Job,
+    Outcome,
+    Paused,
+    Rows,
+    Taken,
+    Try,
+)
+from sessionmill.run.supervise import Worker, WorkerLost
+from sessionmill.run.work import Task
+
+#: What one batch holds at most.
+BATCH_BYTES = 24 * 1024 * 1024
+BATCH_JOBS = 500
+#: Batches that are marked in one commit.
+_MARKED_AHEAD = 32
+#: Seconds, and bytes of rows, after which what has come is committed.
+_COMMIT_AFTER = 1.0
+_COMMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Jobs that are in flight together."""
+
+    id: str
+    jobs: tuple[Job, ...]
+    #: Owners that died while it was at work, standing alone.
+    deaths: int = 0
+
+
+@dataclass
+class Gathered:
+    """What workers have sent and no commit holds yet."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    finished: list[Marked] = field(default_factory=list)
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(rows.ipc) for rows in self.rows)
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.rows or self.finished)
+
+
+#: Stores what was gathered and marks what is next, in one transaction.
+Commit = Callable[[Gathered, Sequence[Marked]], None]
+
+
+def plan(tasks: dict[int, list[Task]]) -> list[Job]:
+    """Return one job for each (transcript, offset) that extractors wait at.
+
+    `tasks` holds the tasks of each extractor by its number. Job numbers grow from 1.
+    """
+    together: dict[tuple[str, int], list[tuple[int, Task]]] = defaultdict(list)
+    for processor, own in tasks.items():
+        for task in own:
+            start = task.safe_offset if task.same_version else 0
+            together[task.found.session_key, start].append((processor, task))
+    jobs = []
+    for number, ((key, start), waiting) in enumerate(together.items(), 1):
+        first = waiting[0][1]
+        jobs.append(
+            Job(
+                number=number,
+                key=key,
+                username=first.found.username,
+                path=first.found.path,
+                path_kind=path_kind(key),
+                size=first.found.size,
+                offset=start,
+                fingerprint=first.fingerprint if start else None,
+                known=any(task.known for _, task in waiting),
+                tries=[
+                    Try(processor, task.carry if start else None) for processor, task in waiting
+                ],
+            )
+        )
+    return jobs
+
+
+def batches(jobs: Iterable[Job], workers: int) -> list[tuple[Job, ...]]:
+    """Split jobs, in their order, into batches small enough to keep all workers busy."""
+    jobs = list(jobs)
+    total = sum(job.size - job.offset for job in jobs)
+    most_bytes = max(1024 * 1024, min(BATCH_BYTES, total // (4 * workers)))
+    most_jobs = max(20, min(BATCH_JOBS, len(jobs) // (2 * workers) + 1))
+    made: list[tuple[Job, ...]] = []
+    current: list[Job] = []
+    size = 0
+    for job in jobs:
+        if current and (size + job.size - job.offset > most_bytes or len(current) >= most_jobs):
+            made.append(tuple(current))
+            current, size = [], 0
+        current.append(job)
+        size += job.size - job.offset
+    if current:
+        made.append(tuple(current))
+    return made
+
+
+def cores() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class ExtractPass:
+    """Runs jobs through workers until all are done, or the time is over."""
+
+    def __init__(
+        self, processors: Sequence[Processor], commit: Commit, *, deadline: float | None
+    ) -> None:
+        """`deadline` is of time.monotonic(): no batch is begun after it."""
+        self._processors, self._commit, self._deadline = processors, commit, deadline
+        self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
+        self._sent: queue.SimpleQueue[Gathered | BaseException] = queue.SimpleQueue()
+        self._paused: set[int] = set()
+        self._waiting: deque[tuple[Job, ...]] = deque()
+        #: Batches handed out and not finished.
+        self._out = 0
+
+    def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
+        """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
+        workers = min(cores(), max(1, len(waiting)))
+        threads = []
+        for _ in range(workers):
+            driver = _Driver(self._processors, self._ready, self._sent, self._paused, self._over)
+            threads.append(threading.Thread(target=driver.run, daemon=True))
+            threads[-1].start()
+        try:
+            for suspect in suspects:
+                if not self._over():
+                    self._hand_out([suspect], Gathered())
+                    self._collect()
+            self._waiting = deque(waiting)
+            self._hand_out(self._next_marked(), Gathered())
+            self._collect()
+        finally:
+            for _ in threads:
+                self._ready.put(None)
+            for thread in threads:
+                thread.join()
+
+    # ── the calling thread ──
+
+    def _collect(self) -> None:
+        """Commit what comes until nothing is out."""
+        gathered, since = Gathered(), time.monotonic()
+        while self._out:
+            sent = self._sent.get()
+            if isinstance(sent, BaseException):
+                raise sent
+            gathered.outcomes += sent.outcomes
+            gathered.rows += sent.rows
+            gathered.finished += sent.finished
+            self._out -= len(sent.finished)
+            self._paused |= {o.processor for o in sent.outcomes if isinstance(o, Paused)}
+            late = time.monotonic() - since > _COMMIT_AFTER
+            idle = self._out <= 2 and (self._waiting or not self._out)
+            if idle or late or gathered.bytes > _COMMIT_BYTES:
+                self._hand_out(self._next_marked(), gathered)
+                gathered, since = Gathered(), time.monotonic()
+        if gathered:
+            self._hand_out([], gathered)
+
+    def _next_marked(self) -> list[Marked]:
+        """Take batches to be marked now: as many as to keep the workers busy until the next."""
+        marked = []
+        while self._waiting and self._out + len(marked) < _MARKED_AHEAD and not self._over():
+            marked.append(Marked(uuid.uuid4().hex, self._waiting.popleft()))
+        return marked
+
+    def _hand_out(self, marked: Sequence[Marked], gathered: Gathered) -> None:
+        if not marked and not gathered:
+            return
+        self._commit(gathered, marked)
+        self._out += len(marked)
+        for batch in marked:
+            self._ready.put(batch)
+
+    def _over(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+
+class _Driver:
+    """Hands batches to one worker after the other, in a thread of its own."""
+
+    def __init__(
+        self,
+        processors: Sequence[Processor],
+        ready: queue.SimpleQueue[Marked | None],
+        sent: queue.SimpleQueue[Gathered | BaseException],
+        paused: Set[int],
+        over: Callable[[], bool],
+    ) -> None:
+        self._processors, self._ready, self._sent = processors, ready, sent
+        self._paused, self._over = paused, over
+        self._worker: Worker | None = None
+        self._unusable: dict[int, str] = {}
+
+    def run(self) -> None:
+        """Do batches until there is a None; an exception is sent on."""
+        try:
+            while (batch := self._ready.get()) is not None:
+                pending = deque([batch.jobs])
+                while pending and not self._over():
+                    pending.extend(self._do(pending.popleft()))
+                self._sent.put(Gathered(finished=[batch]))
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+            self._sent.put(error)
+        finally:
+            self._drop_worker()
+
+    def _do(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
+        """Do jobs; return those that a worker's death left undone, in parts."""
+        jobs = _without(jobs, self._paused)
+        if not jobs:
+            return []
+        worker = self._worker or self._start()
+        for processor, reason in self._unusable.items():
+            self._fail(jobs, processor, reason)
+        jobs = _without(jobs, self._unusable.keys())
+        left = {job.number: job for job in jobs}
+        try:
+            for progress in worker.work(messages.Batch(list(jobs))):
+                self._sent.put(Gathered(outcomes=progress.outcomes, rows=progress.rows))
+                for outcome in progress.outcomes:
+                    _strike(left, outcome)
+        except WorkerLost as lost:
+            self._drop_worker()
+            return self._blame(lost, left)
+        return []
+
+    def _blame(self, lost: WorkerLost, left: dict[int, Job]) -> list[tuple[Job, ...]]:
+        """Charge the one that a worker died of; return the others, to be done again."""
+        jobs = tuple(left.values())
+        if lost.job is None and len(jobs) > 1:
+            half = len(jobs) // 2
+            return [jobs[:half], jobs[half:]]
+        number = jobs[0].number if lost.job is None and jobs else lost.job
+        culprit = left.pop(number, None) if number is not None else None
+        if culprit is None:
+            return [tuple(left.values())] if left else []
+        for t in culprit.tries:
+            if lost.processor in (None, t.processor):
+                self._fail((culprit,), t.processor, f"the worker {lost.reason}")
+        if lost.processor is not None:
+            left |= {job.number: job for job in _without((culprit,), {lost.processor})}
+        return [tuple(left.values())] if left else []
+
+    def _fail(self, jobs: Iterable[Job], processor: int, reason: str) -> None:
+        failed: list[Outcome] = [
+            Failed(job.number, processor, reason)
+            for job in jobs
+            if any(t.processor == processor for t in job.tries)
+        ]
+        self._sent.put(Gathered(outcomes=failed))
+
+    def _start(self) -> Worker:
+        self._worker = Worker(self._processors)
+        try:
+            self._unusable = self._worker.ready()
+        except WorkerLost as lost:
+            raise WorkersCannotStart(lost.reason) from lost
+        return self._worker
+
+    def _drop_worker(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+
+def _strike(left: dict[int, Job], outcome: Outcome) -> None:
+    """Take off what an outcome ends. What it only begins would replace what it stored."""
+    job = left.pop(outcome.job, None)
+    if job is None:
+        return
+    if isinstance(outcome, Taken) and not outcome.finished:
+        left[job.number] = msgspec.structs.replace(job, known=True)
+        return
+    left |= {job.number: job for job in _without((job,), {outcome.processor})}
+
+
+def _without(jobs: Iterable[Job], processors: Set[int]) -> tuple[Job, ...]:
+    """Return jobs without the tries of some processors, and without jobs that have none left."""
+    if not processors:
+        return tuple(jobs)
+    kept = []
+    for job in jobs:
+        tries = [t for t in job.tries if t.processor not in processors]
+        if len(tries) == len(job.tries):
+            kept.append(job)
+        elif tries:
+            kept.append(msgspec.structs.replace(job, tries=tries))
+    return tuple(kept)

@@ -1,0 +1,162 @@
+"""What running needs of a store: the port; `sessionmill.store.run_store` is its adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sessionmill.collect.discover import Found, Walk
+from sessionmill.plugins import Processor
+from sessionmill.run.messages import Identity, Rows
+from sessionmill.run.work import Leftover, State, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extracted:
+    """One transcript's part in a commit of extracted rows, for one processor."""
+
+    processor: int
+    job: int
+    found: Found
+    agent: str | None
+    identity: Identity
+    fingerprint: str
+    #: Its stored rows go: it was replaced, or is read anew.
+    replaced: bool
+    #: Nothing of it is stored, once `replaced` is done.
+    fresh: bool
+    #: Its state after this commit, but for `items_extracted`.
+    state: State
+    #: Rows stored before, by this processor, that stay.
+    items_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedBatch:
+    """What one processor has at work, to be found by whom comes after a dead owner."""
+
+    processor: str
+    batch: str
+    session_keys: Sequence[str]
+    #: Owners that died while it was at work alone.
+    deaths: int = 0
+    #: False for a suspect that waits for its turn.
+    at_work: bool = True
+
+
+@dataclass(slots=True, kw_only=True)
+class ExtractCommit:
+    """Everything of one transaction of an extract pass."""
+
+    extracted: list[Extracted] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    #: States of sessions that failed, or proved unchanged.
+    states: list[State] = field(default_factory=list)
+    unmark: list[tuple[str, str]] = field(default_factory=list)
+    mark: list[MarkedBatch] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow:
+    """A row of `runs`; see the schema."""
+
+    run_id: str
+    processor_name: str
+    version: int
+    actor: str
+    started_at: datetime
+    seconds: float
+    outcome: str
+    seen: int
+    scanned: int
+    processed: int
+    skipped: int
+    capped: int
+    errors: int
+    items_extracted: int
+    resume_at: datetime | None
+    pause_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """When a processor ran last, and whether it asked to be left alone until later."""
+
+    started_at: datetime
+    outcome: str
+    resume_at: datetime | None
+    pause_reason: str | None
+
+
+class EffectTransaction(Protocol):
+    """One session of an effectful processor: its statements, then its end."""
+
+    @property
+    def first_error(self) -> Exception | None:
+        """The first statement that failed: nothing after it can be kept."""
+
+    def answer(self, request: bytes) -> bytes:
+        """Run a request of the stand-in."""
+
+    def interrupt(self) -> None:
+        """End the running statement; from another thread."""
+
+    def commit(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep everything, with the state; raises WriteConflict to be run again."""
+
+    def keep_state(self, state: State) -> None:
+        """Keep the state alone."""
+
+
+class RunStore(Protocol):
+    """Reads and writes of running; each write is one transaction."""
+
+    def prepare(self, processors: Sequence[Processor]) -> None:
+        """Create what extractors declare."""
+
+    def note_walk(self, walk: Walk, now: datetime) -> None:
+        """Write down what the walk found, and what it missed."""
+
+    def known_roots(self) -> dict[str, int]:
+        """Return how many transcripts each root is known to hold."""
+
+    def pending(self, processor: Processor, now: datetime) -> list[Task]:
+        """Return what of the noted walk needs a look."""
+
+    def leftovers(self, processor: str) -> list[Leftover]:
+        """Return what a dead owner left at work."""
+
+    def reset_marks(self, processors: Sequence[str], marked: Sequence[MarkedBatch]) -> None:
+        """Say that of these processors nothing but `marked` is at work, or suspected."""
+
+    def commit_extracted(
+        self, processors: Sequence[Processor], commit: ExtractCommit
+    ) -> dict[tuple[int, str], int]:
+        """Store it all; return rows written by (processor, session key)."""
+
+    def mark(self, marked: MarkedBatch) -> None:
+        """Say what is at work now."""
+
+    def unmark(self, processor: str, batch: str) -> None:
+        """Say that a batch is not at work any more."""
+
+    def effect(
+        self, processor: Processor, found: Found
+    ) -> AbstractContextManager[EffectTransaction]:
+        """Open one session for an effectful processor; rolled back unless committed."""
+
+    def last_runs(self) -> dict[str, LastRun]:
+        """Return each processor's last run."""
+
+    def write_run(self, row: RunRow) -> None:
+        """Write a run down."""
+
+
+class WriteConflict(Exception):  # noqa: N818 - no failure of the session: it is run again
+    """Two transactions wrote the same thing."""
+
+
+Clock = Callable[[], datetime]

@@ -1,0 +1,240 @@
+"""Runs: one pass of each processor over what is pending, each unable to hurt another.
+
+Extractors share one reading of the transcripts; each effectful processor goes its own way beside
+them. Every pass leaves a row in `runs`, whatever became of it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from sessionmill.collect.discover import Walk
+from sessionmill.collect.roots import path_kind
+from sessionmill.errors import AlreadyRunning
+from sessionmill.plugins import Processor
+from sessionmill.run.effect_pass import EffectPass
+from sessionmill.run.extract_pass import ExtractPass
+from sessionmill.run.extract_work import ExtractWork
+from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore
+from sessionmill.run.tally import Tally
+from sessionmill.run.work import Leftover, Task
+
+
+class Runner:
+    """Runs processors, one run of each at a time."""
+
+    def __init__(self, store: RunStore, clock: Clock, spread: Callable[[], float]) -> None:
+        """`spread` gives numbers between -1 and 1, by which waits differ."""
+        self._store, self._clock, self._spread = store, clock, spread
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
+
+    def run(
+        self,
+        processors: Sequence[Processor],
+        walk: Walk,
+        *,
+        actor: str,
+        budget: float | None = None,
+        due_only: bool = False,
+    ) -> list[Tally]:
+        """Run each processor over what the walk found; return the figures of each.
+
+        `budget` is in seconds: what is not begun by then is left for another run. With
+        `due_only`, processors whose cadence is not over are left out. Raises AlreadyRunning.
+        """
+        started, begun = self._clock(), time.monotonic()
+        last = self._store.last_runs()
+        if due_only:
+            processors = [p for p in processors if _is_due(p, last.get(p.name), started)]
+        with self._only_runs_of(processors):
+            root_errors = [*walk.errors, *_emptied(walk, self._store.known_roots())]
+            self._store.prepare(processors)
+            self._store.note_walk(walk, started)
+            deadline = None if budget is None else begun + budget
+            tallies = self._pass(processors, walk, deadline, started, last)
+            for tally, processor in zip(tallies, processors, strict=True):
+                tally.errors += root_errors
+                tally.seconds = time.monotonic() - begun
+                self._write(tally, processor, actor, started, last.get(processor.name))
+        return tallies
+
+    def _pass(
+        self,
+        processors: Sequence[Processor],
+        walk: Walk,
+        deadline: float | None,
+        now: datetime,
+        last: dict[str, LastRun],
+    ) -> list[Tally]:
+        tallies, tasks, left = [], [], []
+        mains = sum(path_kind(f.session_key) == "main" for f in walk.found)
+        for processor in processors:
+            seen = mains if processor.main_only else len(walk.found)
+            own = self._store.pending(processor, now)
+            tally = Tally(processor.name, seen=seen, scanned=len(own))
+            if _is_paused(last.get(processor.name), now):
+                tally.pause_reason = last[processor.name].pause_reason or "paused"
+                own = []
+            tallies.append(tally)
+            tasks.append(own)
+            left.append(self._store.leftovers(processor.name))
+        threads = [
+            _Thread(self._effect, processor, tally, own, leftovers, deadline)
+            for processor, tally, own, leftovers in zip(
+                processors, tallies, tasks, left, strict=True
+            )
+            if not processor.is_extractor and own
+        ]
+        extractors = [i for i, p in enumerate(processors) if p.is_extractor and tasks[i]]
+        try:
+            if extractors:
+                self._extract(
+                    [processors[i] for i in extractors],
+                    [tallies[i] for i in extractors],
+                    [tasks[i] for i in extractors],
+                    [leftover for i in extractors for leftover in left[i]],
+                    deadline,
+                )
+        finally:
+            for thread in threads:
+                thread.join()
+        stale = [
+            processor.name
+            for processor, own, leftovers in zip(processors, tasks, left, strict=True)
+            if leftovers and not own
+        ]
+        if stale:
+            self._store.reset_marks(stale, [])
+        for thread in threads:
+            thread.raise_again()
+        return tallies
+
+    def _extract(
+        self,
+        processors: Sequence[Processor],
+        tallies: Sequence[Tally],
+        tasks: Sequence[list[Task]],
+        leftovers: Sequence[Leftover],
+        deadline: float | None,
+    ) -> None:
+        work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
+        doubtful, batches = work.split(leftovers)
+        ExtractPass(processors, work.commit, deadline=deadline).run(doubtful, batches)
+
+    def _effect(
+        self,
+        processor: Processor,
+        tally: Tally,
+        tasks: Sequence[Task],
+        leftovers: Sequence[Leftover],
+        deadline: float | None,
+    ) -> None:
+        EffectPass(self._store, self._clock, self._spread, processor, tally, deadline).run(
+            tasks, leftovers
+        )
+
+    def _write(
+        self,
+        tally: Tally,
+        processor: Processor,
+        actor: str,
+        started: datetime,
+        last: LastRun | None,
+    ) -> None:
+        now = self._clock()
+        if _is_paused(last, started) and last is not None:
+            resume_at = last.resume_at
+        else:
+            resume_at = tally.resume_at(now, _pause_of(last))
+        self._store.write_run(
+            RunRow(
+                run_id=uuid.uuid4().hex,
+                processor_name=processor.name,
+                version=processor.version,
+                actor=actor,
+                started_at=started,
+                seconds=tally.seconds,
+                outcome=tally.outcome,
+                seen=tally.seen,
+                scanned=tally.scanned,
+                processed=tally.processed,
+                skipped=tally.skipped,
+                capped=tally.capped,
+                errors=len(tally.errors),
+                items_extracted=tally.items_extracted,
+                resume_at=resume_at,
+                pause_reason=tally.pause_reason,
+            )
+        )
+
+    @contextmanager
+    def _only_runs_of(self, processors: Sequence[Processor]) -> Iterator[None]:
+        names = [processor.name for processor in processors]
+        with self._lock:
+            for name in names:
+                if name in self._running:
+                    raise AlreadyRunning(name)
+            self._running |= set(names)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running -= set(names)
+
+
+class _Thread(threading.Thread):
+    """A thread whose exception is raised again by whom waits for it."""
+
+    def __init__(self, target: Callable[..., None], *args: object) -> None:
+        super().__init__(daemon=True)
+        self._call, self._with = target, args
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._call(*self._with)
+        except BaseException as error:  # noqa: BLE001 - raised again by raise_again
+            self._error = error
+
+    def raise_again(self) -> None:
+        """Raise what the thread ended with, if it was an exception."""
+        if self._error is not None:
+            raise self._error
+
+
+def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:
+    if last is None:
+        return True
+    return now - last.started_at >= timedelta(minutes=processor.cadence_minutes)
+
+
+def _is_paused(last: LastRun | None, now: datetime) -> bool:
+    return last is not None and last.resume_at is not None and now < last.resume_at
+
+
+def _pause_of(last: LastRun | None) -> timedelta | None:
+    if last is None or last.resume_at is None:
+        return None
+    return last.resume_at - last.started_at
+
+
+def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:
+    """Return an error for each root that held transcripts and holds none now.
+
+    An unmounted disk looks so: nothing in it is marked as gone.
+    """
+    holding = {found.root for found in walk.found}
+    emptied = [root for root in walk.complete if held.get(root) and root not in holding]
+    for root in emptied:
+        walk.complete.remove(root)
+    return [
+        (root, f"held {held[root]} transcripts and is empty now; nothing is marked as gone")
+        for root in emptied
+    ]

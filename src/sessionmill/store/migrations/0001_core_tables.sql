@@ -1,0 +1,72 @@
+-- The tables of the framework: what there is to read, how far each processor has come, and what
+-- each run did. No constraint and no index: the one writer keeps rows unique.
+
+CREATE TABLE transcripts (
+    session_key    VARCHAR,    -- <username>/<path below the user's directory>
+    session_id     VARCHAR,    -- of the conversation it belongs to
+    username       VARCHAR,
+    agent          VARCHAR,    -- claude-code, codex, or unknown
+    client_version VARCHAR,    -- as its first records say, like cwd
+    cwd            VARCHAR,
+    project        VARCHAR,    -- the last part of cwd
+    root           VARCHAR,    -- the directory it was found below
+    path           VARCHAR,
+    size           BIGINT,     -- bytes, as seen last
+    mtime_ns       BIGINT,     -- nanoseconds since 1970, as seen last
+    fingerprint    VARCHAR,    -- of the head and tail of what was read
+    first_seen_at  TIMESTAMP,  -- UTC, like every time here
+    gone_at        TIMESTAMP   -- when a whole walk first missed it; its facts stay
+);
+
+CREATE TABLE session_processor_state (
+    processor_name  VARCHAR,
+    session_file    VARCHAR,    -- the session key
+    username        VARCHAR,
+    processed_at    TIMESTAMP,  -- NULL until the first success
+    items_extracted BIGINT,     -- rows written of this transcript
+    file_hash       VARCHAR,    -- MD5 of the whole content; effectful processors only
+    version         BIGINT,     -- of the processor that wrote its rows
+    size            BIGINT,     -- observed before the last attempt read it, like mtime_ns
+    mtime_ns        BIGINT,
+    safe_offset     BIGINT,     -- byte up to which it is taken in; extractors only
+    fingerprint     VARCHAR,    -- of the head and tail of what is taken in
+    carry           BLOB,       -- what decoder and extractor need to go on there
+    attempts        BIGINT,     -- failures since the last success or new content
+    last_attempt_at TIMESTAMP,
+    next_attempt_at TIMESTAMP,
+    failing_since   TIMESTAMP,
+    dead_at         TIMESTAMP,  -- a dead letter since then
+    last_error      VARCHAR
+);
+
+CREATE TABLE runs (
+    run_id          VARCHAR,
+    processor_name  VARCHAR,
+    version         BIGINT,
+    actor           VARCHAR,    -- cli:<os user>, scheduler, user:<id>
+    started_at      TIMESTAMP,
+    seconds         DOUBLE,
+    outcome         VARCHAR,    -- ok, errors, capped, paused
+    seen            BIGINT,
+    scanned         BIGINT,
+    processed       BIGINT,
+    skipped         BIGINT,
+    capped          BIGINT,
+    errors          BIGINT,
+    items_extracted BIGINT,
+    resume_at       TIMESTAMP,  -- of a paused processor: when it is probed again
+    pause_reason    VARCHAR
+);
+
+CREATE TABLE in_flight (
+    processor_name VARCHAR,
+    session_file   VARCHAR,
+    batch          VARCHAR,    -- marked together, run together
+    marked_at      TIMESTAMP,
+    deaths         BIGINT,     -- owners that died while this was at work alone
+    at_work        BOOLEAN     -- false for a suspect that waits for its turn
+);
+
+-- How many transactions wrote facts: compared at start with the number kept beside the file.
+CREATE TABLE commits (number BIGINT);
+INSERT INTO commits VALUES (0);

@@ -1,0 +1,236 @@
+"""The rows of extractors: stored, completed and counted by the rules that their tables declare.
+
+For each table one transaction part, all of it set-wise SQL made once from the declaration:
+
+1. rows of replaced transcripts are deleted;
+2. incoming rows, and the stored ones with the same key, are completed into one row each;
+3. the stored ones are deleted and the completed ones inserted;
+4. of copies in several transcripts one is elected, looking only at the keys touched above.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import duckdb
+
+from sessionmill.contracts import Column, Table
+from sessionmill.store.statements import first
+
+#: What the framework adds in front of a table's own columns.
+IDENTITY = (
+    Column("session_key", "VARCHAR", "keep", "names the transcript"),
+    Column("session_id", "VARCHAR", "keep", "of the conversation the transcript belongs to"),
+    Column("username", "VARCHAR", "keep", "whose transcript it is"),
+    Column("agent", "VARCHAR", "keep", "claude-code or codex"),
+)
+COUNTED = (
+    Column("key_hash", "UBIGINT", "keep", "of the key, to find copies by"),
+    Column("counted", "BOOLEAN", "keep", "whether reports count this copy"),
+)
+
+_COMPLETE = {
+    "keep": "arg_min_null({0}, _seq)",
+    "fill": "arg_min({0}, _seq)",  # arg_min passes over NULL
+    "max": "max({0})",
+    "min": "min({0})",
+}
+
+
+def arrow_type(column: Column) -> str:
+    """Return the type in which a column's values travel: times as microseconds since 1970."""
+    return "BIGINT" if column.type == "TIMESTAMP" else column.type
+
+
+@dataclass(frozen=True)
+class RowStore:
+    """The SQL of one declared table.
+
+    Views that the caller provides: `incoming` (`_job`, `_seq` and the table's columns) and `jobs`
+    (`_job`, `session_key`, `session_id`, `username`, `agent`, `fresh`: nothing of it is stored).
+    """
+
+    table: Table
+
+    # ── the schema ──
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Return every column, in order."""
+        derived = tuple(
+            Column(name, type, "keep", comment)
+            for name, (type, _, comment) in self.table.derived.items()
+        )
+        elected = COUNTED if self.table.elect_by else ()
+        return (*IDENTITY, *self.table.columns, *derived, *elected)
+
+    def create(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Bring the table into being, and add columns that a newer declaration has."""
+        columns = ", ".join(f"{_quote(c.name)} {c.type}" for c in self.columns)
+        cursor.execute(f"CREATE TABLE IF NOT EXISTS {self._name} ({columns})")
+        cursor.execute(f"SELECT * FROM {self._name} LIMIT 0")
+        present = {d[0] for d in cursor.description or ()}
+        for column in self.columns:
+            if column.name not in present:
+                cursor.execute(
+                    f"ALTER TABLE {self._name} ADD COLUMN {_quote(column.name)} {column.type}"
+                )
+
+    # ── writing ──
+
+    def forget(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:
+        """Delete the rows of transcripts, and pass the count on to other copies."""
+        self._begin_touched(cursor)
+        self._delete(cursor, session_keys)
+        self._elect(cursor)
+
+    def write(
+        self, cursor: duckdb.DuckDBPyConnection, replaced: list[str], *, all_fresh: bool
+    ) -> list[tuple[str, int]]:
+        """Store `incoming`; `replaced` names transcripts whose old rows go.
+
+        Returns (session key, rows written) pairs. `all_fresh` promises that nothing of any job's
+        transcript will be stored by then, and spares the look.
+        """
+        if self.table.elect_by:
+            self._begin_touched(cursor)
+        if replaced:
+            self._delete(cursor, replaced)
+        cursor.execute(self._complete_fresh if all_fresh else self._complete)
+        if not all_fresh:
+            cursor.execute(self._delete_completed)
+        if self.table.elect_by:
+            cursor.execute(
+                f"INSERT INTO touched SELECT key_hash FROM completed SEMI JOIN {self._name} t"
+                " USING (key_hash)"
+            )
+        cursor.execute(self._insert)
+        if self.table.elect_by:
+            self._elect(cursor)
+        return cursor.execute(
+            "SELECT session_key, count(*) FROM completed GROUP BY session_key"
+        ).fetchall()
+
+    def rename(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Take over session ids and agents from the view `renamed`."""
+        cursor.execute(
+            f"UPDATE {self._name} t SET session_id = r.session_id, agent = r.agent"
+            " FROM renamed r WHERE t.session_key = r.session_key"
+        )
+
+    # ── the parts ──
+
+    @cached_property
+    def _name(self) -> str:
+        return _quote(self.table.name)
+
+    @cached_property
+    def _key(self) -> tuple[str, ...]:
+        return tuple(_quote(name) for name in self.table.key)
+
+    @cached_property
+    def _own(self) -> str:
+        """Incoming columns, as the table holds them."""
+        return ", ".join(
+            f"make_timestamp({_quote(c.name)}) AS {_quote(c.name)}"
+            if c.type == "TIMESTAMP"
+            else _quote(c.name)
+            for c in self.table.columns
+        )
+
+    def _completed_from(self, rows: str) -> str:
+        key = ", ".join(self._key)
+        values = ", ".join(
+            f"{_COMPLETE[c.completion].format(_quote(c.name))} AS {_quote(c.name)}"
+            for c in self.table.columns
+            if c.name not in self.table.key
+        )
+        if self.table.elect_by:
+            # Stable across versions and machines, which DuckDB's own hash() does not promise.
+            text = " || chr(31) || ".join(f"CAST({k} AS VARCHAR)" for k in self._key)
+            values += f", md5_number_lower({text}) AS key_hash"
+        return (
+            "CREATE OR REPLACE TEMP TABLE completed AS"
+            " SELECT any_value(session_key) AS session_key, any_value(session_id) AS session_id,"
+            " any_value(username) AS username, any_value(agent) AS agent, any_value(fresh) AS fresh,"
+            f" {key}, {values}"
+            f" FROM ({rows}) r JOIN jobs USING (_job) GROUP BY _job, {key}"
+        )
+
+    @cached_property
+    def _complete_fresh(self) -> str:
+        return self._completed_from(f"SELECT _job, _seq, {self._own} FROM incoming")
+
+    @cached_property
+    def _complete(self) -> str:
+        stored = ", ".join(f"t.{_quote(c.name)}" for c in self.table.columns)
+        same = " AND ".join(f"t.{k} = i.{k}" for k in self._key)
+        return self._completed_from(
+            f"SELECT _job, _seq, {self._own} FROM incoming UNION ALL"
+            f" SELECT j._job, -1, {stored} FROM {self._name} t"
+            " JOIN (SELECT _job, session_key FROM jobs WHERE NOT fresh) j"
+            " ON t.session_key = j.session_key"
+            f" SEMI JOIN incoming i ON i._job = j._job AND {same}"
+        )
+
+    @cached_property
+    def _delete_completed(self) -> str:
+        same = " AND ".join(f"t.{k} = c.{k}" for k in self._key)
+        return (
+            f"DELETE FROM {self._name} t USING completed c"
+            f" WHERE NOT c.fresh AND t.session_key = c.session_key AND {same}"
+        )
+
+    @cached_property
+    def _insert(self) -> str:
+        own = ", ".join(_quote(c.name) for c in (*IDENTITY, *self.table.columns))
+        derived = "".join(
+            f", {sql} AS {_quote(name)}" for name, (_, sql, _) in self.table.derived.items()
+        )
+        elected = ""
+        if self.table.elect_by:
+            elected = f", key_hash, {self._first} AND ({self.table.eligible}) AS counted"
+        return f"INSERT INTO {self._name} BY NAME SELECT {own}{derived}{elected} FROM completed"
+
+    @cached_property
+    def _first(self) -> str:
+        """Whether a row is the elected one among those looked at."""
+        key = ", ".join(self._key)
+        order = ", ".join(self.table.elect_by)
+        return (
+            f"row_number() OVER (PARTITION BY username, key_hash, {key}"
+            f" ORDER BY {order}, session_key) = 1"
+        )
+
+    def _begin_touched(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.execute("CREATE OR REPLACE TEMP TABLE touched (key_hash UBIGINT)")
+
+    def _delete(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:
+        if self.table.elect_by:
+            cursor.execute(
+                f"INSERT INTO touched SELECT key_hash FROM {self._name}"
+                " WHERE session_key IN (SELECT unnest(?))",
+                [session_keys],
+            )
+        cursor.execute(
+            f"DELETE FROM {self._name} WHERE session_key IN (SELECT unnest(?))", [session_keys]
+        )
+
+    def _elect(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Elect one of the copies of each touched key."""
+        if not self.table.elect_by:
+            return
+        found = first(cursor.execute("SELECT count(*) FROM touched"))
+        if not found or not found[0]:
+            return
+        cursor.execute(
+            f"UPDATE {self._name} t SET counted = e.elected FROM ("
+            f" SELECT rowid AS id, {self._first} AND ({self.table.eligible}) AS elected"
+            f" FROM {self._name} WHERE key_hash IN (SELECT key_hash FROM touched)) e"
+            " WHERE t.rowid = e.id AND t.counted IS DISTINCT FROM e.elected"
+        )
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,422 @@
+"""Running's port to the facts."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import duckdb
+from arro3.core import DataType
+from arro3.io import read_ipc_stream
+
+from sessionmill.collect.discover import Found, Walk
+from sessionmill.collect.roots import path_kind, session_of_path, stem
+from sessionmill.decode.lines import UNKNOWN_AGENT
+from sessionmill.errors import SessionUnknown
+from sessionmill.plugins import Processor
+from sessionmill.process.usage.places import project
+from sessionmill.run.messages import Identity, Rows
+from sessionmill.run.ports import (
+    Clock,
+    ExtractCommit,
+    Extracted,
+    LastRun,
+    MarkedBatch,
+    RunRow,
+    WriteConflict,
+)
+from sessionmill.run.stand_in import StandInHost
+from sessionmill.run.work import Leftover, State, Task
+from sessionmill.store import progress
+from sessionmill.store.facts import CORE_TABLES, Facts, roll_back
+from sessionmill.store.progress import FoundTranscripts, arrow
+from sessionmill.store.rows import RowStore
+from sessionmill.store.statements import first, statements
+
+
+class FactsRunStore:
+    """Implements `RunStore` on the facts."""
+
+    def __init__(self, facts: Facts, clock: Clock) -> None:
+        self._facts, self._clock = facts, clock
+        self._cursor = facts.cursor()
+        self._found: FoundTranscripts | None = None
+        self._tables: dict[str, RowStore] = {}
+
+    # ── planning ──
+
+    def prepare(self, processors: Sequence[Processor]) -> None:
+        """Create tables and views that are missing or have grown."""
+        if missing := [p for p in processors if p.is_extractor and not self._is_ready(p)]:
+            with self._facts.transaction() as cursor:
+                for processor in missing:
+                    for table in processor.tables:
+                        RowStore(table).create(cursor)
+                    for name, sql in processor.views.items():
+                        cursor.execute(f'CREATE OR REPLACE VIEW "{name}" AS {sql}')
+                        cursor.execute(f"COMMENT ON VIEW \"{name}\" IS '{_digest(sql)}'")
+        self._tables = {t.name: RowStore(t) for p in processors for t in p.tables}
+
+    def _is_ready(self, processor: Processor) -> bool:
+        rows = self._cursor.execute(
+            "SELECT table_name, list(column_name) FROM duckdb_columns()"
+            " WHERE NOT internal GROUP BY table_name"
+        ).fetchall()
+        columns = {name: set(names) for name, names in rows}
+        wanted = {t.name: {c.name for c in RowStore(t).columns} for t in processor.tables}
+        return all(columns.get(name, set()) >= own for name, own in wanted.items()) and all(
+            self._view(name) == _digest(sql) for name, sql in processor.views.items()
+        )
+
+    def _view(self, name: str) -> str | None:
+        """Return the digest of the text that a view was made from."""
+        row = first(
+            self._cursor.execute("SELECT comment FROM duckdb_views() WHERE view_name = ?", [name])
+        )
+        return row[0] if row else None
+
+    def note_walk(self, walk: Walk, now: datetime) -> None:
+        """Write down what changed since the last walk."""
+        self._found = FoundTranscripts(self._cursor, walk)
+        if self._found.any_news():
+            with self._facts.transaction() as cursor:
+                FoundTranscripts(cursor, walk).note(now)
+
+    def known_roots(self) -> dict[str, int]:
+        """Return how many transcripts each root is known to hold."""
+        return progress.held_by_roots(self._cursor)
+
+    def pending(self, processor: Processor, now: datetime) -> list[Task]:
+        """Return what of the noted walk needs a look."""
+        assert self._found is not None, "note_walk comes first"
+        return self._found.pending(
+            processor.name, processor.version, now, main_only=processor.main_only
+        )
+
+    def leftovers(self, processor: str) -> list[Leftover]:
+        """Return what a dead owner left at work."""
+        return progress.left_in_flight(self._cursor, processor)
+
+    def last_runs(self) -> dict[str, LastRun]:
+        """Return each processor's last run."""
+        rows = self._cursor.execute(statements("work")["last_runs"]).fetchall()
+        return {
+            name: LastRun(progress.aware(at) or at, outcome, progress.aware(resume), reason)
+            for name, at, outcome, resume, reason, _ in rows
+        }
+
+    def standing(self, processors: Sequence[Processor]) -> list[tuple[Any, ...]]:
+        """Return name, version, cadence, last run, its outcome, pending, failing, dead, problem."""
+        sql = statements("work")
+        last = self.last_runs()
+        failing = {
+            name: counts for name, *counts in self._cursor.execute(sql["standing"]).fetchall()
+        }
+        rows: list[tuple[Any, ...]] = []
+        for p in processors:
+            row = first(
+                self._cursor.execute(
+                    sql["count_pending"],
+                    {"processor": p.name, "version": p.version, "main_only": p.main_only},
+                )
+            )
+            run = last.get(p.name)
+            rows.append(
+                (
+                    p.name,
+                    p.version,
+                    p.cadence_minutes,
+                    progress.naive(run.started_at) if run else None,
+                    run.outcome if run else None,
+                    row[0] if row else 0,
+                    *failing.get(p.name, (0, 0)),
+                    run.pause_reason if run else None,
+                )
+            )
+        return rows
+
+    def make_due(self, processor: str | None, session: str | None) -> list[tuple[Any, ...]]:
+        """Make failing and dead sessions due now; return (processor, session key) pairs.
+
+        Raises SessionUnknown where `session` matches no transcript, or several.
+        """
+        key = None if session is None else self.resolve(session)
+        with self._facts.transaction() as cursor:
+            return cursor.execute(
+                statements("work")["make_due"],
+                {"now": progress.naive(self._clock()), "processor": processor, "session": key},
+            ).fetchall()
+
+    def resolve(self, given: str) -> str:
+        """Return the session key that a key, a session id or the start of one names.
+
+        Of a session with several transcripts, its main one. Raises SessionUnknown.
+        """
+        rows = self._cursor.execute(
+            statements("transcripts")["matching"], {"given": given}
+        ).fetchall()
+        keys = [key for key, exact, _ in rows if exact] or [key for key, *_ in rows]
+        sessions = {session for _, _, session in rows}
+        if len(keys) > 1 and len(sessions) == 1:
+            keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
+        if len(keys) != 1:
+            raise SessionUnknown(given, keys)
+        return keys[0]
+
+    # ── writing ──
+
+    def mark(self, marked: MarkedBatch) -> None:
+        """Say what is at work now."""
+        with self._facts.transaction() as cursor:
+            self._mark(cursor, [marked])
+
+    def unmark(self, processor: str, batch: str) -> None:
+        """Say that a batch is not at work any more."""
+        with self._facts.transaction() as cursor:
+            progress.unmark(cursor, processor, [batch])
+
+    def reset_marks(self, processors: Sequence[str], marked: Sequence[MarkedBatch]) -> None:
+        """Say that of these processors nothing but `marked` is at work, or suspected."""
+        with self._facts.transaction() as cursor:
+            for name in processors:
+                progress.unmark(cursor, name)
+            self._mark(cursor, marked)
+
+    def write_run(self, row: RunRow) -> None:
+        """Write a run down."""
+        values: dict[str, Any] = dataclasses.asdict(row)
+        for name in ("started_at", "resume_at"):
+            values[name] = None if values[name] is None else progress.naive(values[name])
+        with self._facts.transaction() as cursor:
+            cursor.execute(statements("work")["insert_run"], values)
+
+    def commit_extracted(
+        self, processors: Sequence[Processor], commit: ExtractCommit
+    ) -> dict[tuple[int, str], int]:
+        """Store it all in one transaction; return rows written by (processor, session key)."""
+        written: dict[tuple[int, str], int] = {}
+        with self._facts.transaction() as cursor:
+            for number, processor in enumerate(processors):
+                own = [e for e in commit.extracted if e.processor == number]
+                rows = [r for r in commit.rows if r.processor == number]
+                if own:
+                    counts = self._write_rows(cursor, processor, own, rows)
+                    written |= {(number, key): count for key, count in counts.items()}
+            _note_identities(cursor, commit.extracted, self._tables)
+            states = [
+                dataclasses.replace(
+                    e.state,
+                    items_extracted=written.get((e.processor, e.found.session_key), 0)
+                    + e.items_before,
+                )
+                for e in commit.extracted
+            ]
+            progress.write_states(cursor, [*states, *commit.states])
+            by_processor: dict[str, list[str]] = {}
+            for name, batch in commit.unmark:
+                by_processor.setdefault(name, []).append(batch)
+            for name, batches in by_processor.items():
+                progress.unmark(cursor, name, batches)
+            self._mark(cursor, commit.mark)
+        return written
+
+    def _write_rows(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        processor: Processor,
+        extracted: list[Extracted],
+        rows: list[Rows],
+    ) -> dict[str, int]:
+        _register_jobs(cursor, extracted)
+        replaced = [e.found.session_key for e in extracted if e.replaced]
+        all_fresh = all(e.fresh for e in extracted)
+        counts: dict[str, int] = {}
+        for table in processor.tables:
+            parts = [r.ipc for r in rows if r.table == table.name]
+            store = RowStore(table)
+            if not parts:
+                if replaced:
+                    store.forget(cursor, replaced)
+                continue
+            _register_rows(cursor, parts)
+            for key, count in store.write(cursor, replaced, all_fresh=all_fresh):
+                counts[key] = counts.get(key, 0) + count
+        return counts
+
+    def _mark(self, cursor: duckdb.DuckDBPyConnection, marked: Sequence[MarkedBatch]) -> None:
+        now = self._clock()
+        for m in marked:
+            progress.mark(cursor, m, now)
+
+    # ── effectful processors ──
+
+    @contextmanager
+    def effect(self, processor: Processor, found: Found) -> Iterator[FactsEffect]:
+        """Open one session; what is not committed by the end is rolled back."""
+        self._facts.check_room()
+        cursor = self._facts.cursor()
+        effect = FactsEffect(self._facts, cursor, processor, found, frozenset(self._tables))
+        try:
+            yield effect
+        finally:
+            roll_back(cursor)
+            cursor.close()
+
+
+class FactsEffect:
+    """One session of an effectful processor, on a cursor of its own."""
+
+    def __init__(
+        self,
+        facts: Facts,
+        cursor: duckdb.DuckDBPyConnection,
+        processor: Processor,
+        found: Found,
+        extractor_tables: frozenset[str],
+    ) -> None:
+        self._facts, self._cursor = facts, cursor
+        self._processor, self._found = processor, found
+        self._host = StandInHost(
+            cursor, protected=CORE_TABLES | extractor_tables, begin=self._forget
+        )
+
+    @property
+    def first_error(self) -> Exception | None:
+        """The first statement that failed."""
+        return self._host.first_error
+
+    def answer(self, request: bytes) -> bytes:
+        """Run a request of the stand-in."""
+        return self._host.answer(request)
+
+    def interrupt(self) -> None:
+        """End the running statement."""
+        self._host.interrupt()
+
+    def commit(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Write the state last, and commit."""
+        try:
+            self._host.ensure_begun()
+            _note_identity_of(self._cursor, self._found, identity, agent)
+            progress.write_states(self._cursor, [state])
+            self._facts.commit(self._cursor)
+        except duckdb.TransactionException as error:
+            raise WriteConflict(str(error)) from error
+
+    def keep_state(self, state: State) -> None:
+        """Roll back what there is, and keep the state alone."""
+        roll_back(self._cursor)
+        with self._facts.transaction() as cursor:
+            progress.write_states(cursor, [state])
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Delete what the processor's tables, those that exist, hold of this session."""
+        for table in self._processor.own_tables:
+            exists = first(
+                cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table])
+            )
+            if exists:
+                quoted = table.replace('"', '""')
+                cursor.execute(
+                    f'DELETE FROM "{quoted}" WHERE session_key = ?', [self._found.session_key]
+                )
+
+
+# ── parts of a transaction ───────────────────────────────────────────────────────────────────
+
+
+def _register_rows(cursor: duckdb.DuckDBPyConnection, parts: list[bytes]) -> None:
+    """Make Arrow streams of one shape the view `incoming`."""
+    from arro3.core import Table
+
+    batches = [batch for ipc in parts for batch in read_ipc_stream(ipc)]
+    cursor.register("incoming", Table.from_batches(batches))
+
+
+def _register_jobs(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
+    text, number, flag = DataType.utf8(), DataType.int64(), DataType.bool()
+    cursor.register(
+        "jobs",
+        arrow(
+            {
+                "_job": (number, [e.job for e in extracted]),
+                "session_key": (text, [e.found.session_key for e in extracted]),
+                "session_id": (text, [session_id(e.found, e.identity) for e in extracted]),
+                "username": (text, [e.found.username for e in extracted]),
+                "agent": (text, [e.agent or UNKNOWN_AGENT for e in extracted]),
+                "fresh": (flag, [e.fresh for e in extracted]),
+            }
+        ),
+    )
+
+
+def _note_identities(
+    cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted], tables: dict[str, RowStore]
+) -> None:
+    """Write what the first records say into `transcripts`, and into rows that said otherwise."""
+    furthest: dict[str, Extracted] = {}
+    for e in extracted:
+        other = furthest.get(e.found.session_key)
+        if other is None or (e.state.safe_offset, e.processor) > (
+            other.state.safe_offset,
+            other.processor,
+        ):
+            furthest[e.found.session_key] = e
+    if furthest:
+        _note(cursor, list(furthest.values()), tables)
+
+
+def _note(
+    cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted], tables: dict[str, RowStore]
+) -> None:
+    text = DataType.utf8()
+    cursor.register(
+        "named",
+        arrow(
+            {
+                "session_key": (text, [e.found.session_key for e in extracted]),
+                "session_id": (text, [session_id(e.found, e.identity) for e in extracted]),
+                "agent": (text, [e.agent or UNKNOWN_AGENT for e in extracted]),
+                "client_version": (text, [e.identity.client_version for e in extracted]),
+                "cwd": (text, [e.identity.cwd for e in extracted]),
+                "project": (text, [project(e.identity.cwd) for e in extracted]),
+                "fingerprint": (text, [e.fingerprint for e in extracted]),
+            }
+        ),
+    )
+    sql = statements("transcripts")
+    cursor.execute(sql["renamed"])
+    row = first(cursor.execute("SELECT count(*) FROM renamed"))
+    if row and row[0]:
+        for store in tables.values():
+            store.rename(cursor)
+    cursor.execute(sql["note_identity"])
+
+
+def _note_identity_of(
+    cursor: duckdb.DuckDBPyConnection, found: Found, identity: Identity, agent: str | None
+) -> None:
+    cursor.execute(
+        statements("transcripts")["note_identity_of_one"],
+        {
+            "session_key": found.session_key,
+            "session_id": session_id(found, identity),
+            "agent": agent or UNKNOWN_AGENT,
+            "client_version": identity.client_version,
+            "cwd": identity.cwd,
+            "project": project(identity.cwd),
+        },
+    )
+
+
+def _digest(sql: str) -> str:
+    return "made from " + hashlib.blake2b(sql.encode(), digest_size=8).hexdigest()
+
+
+def session_id(found: Found, identity: Identity) -> str:
+    """Return the session a transcript belongs to: by its folder, its records, or its name."""
+    return session_of_path(found.session_key) or identity.session_id or stem(found.session_key)

@@ -1,0 +1,123 @@
+-- What is left to do, and how it went. `found` is the walk; `jobs`, `states`, `seen` and `marks`
+-- are what the caller hands in for one statement.
+
+-- name: pending
+-- The transcripts that need a look by one processor: new, changed, of another version, or due for
+-- another try. A dead letter is left alone until its content changes. The least recently
+-- attempted come first, so that failing ones cannot starve the others.
+SELECT f.number,
+       s.session_file IS NOT NULL,
+       s.version,
+       s.size,
+       s.safe_offset,
+       s.fingerprint,
+       s.carry,
+       s.file_hash,
+       coalesce(s.attempts, 0),
+       s.failing_since,
+       s.processed_at,
+       coalesce(s.items_extracted, 0)
+  FROM found f
+       LEFT JOIN session_processor_state s
+              ON s.processor_name = $processor
+             AND s.session_file   = f.session_key
+ WHERE (NOT $main_only OR f.is_main)
+   AND (   s.session_file IS NULL
+        OR s.size     IS DISTINCT FROM f.size
+        OR s.mtime_ns IS DISTINCT FROM f.mtime_ns
+        OR s.version  IS DISTINCT FROM $version
+        OR (s.attempts > 0 AND s.dead_at IS NULL AND s.next_attempt_at <= $now))
+ ORDER BY s.last_attempt_at NULLS FIRST, f.number;
+
+-- name: delete_states
+DELETE FROM session_processor_state s
+ USING states n
+ WHERE s.processor_name = n.processor_name
+   AND s.session_file   = n.session_file;
+
+-- name: insert_states
+INSERT INTO session_processor_state BY NAME
+SELECT processor_name, session_file, username,
+       make_timestamp(processed_at)    AS processed_at,
+       items_extracted, file_hash, version, size, mtime_ns, safe_offset, fingerprint, carry,
+       attempts,
+       make_timestamp(last_attempt_at) AS last_attempt_at,
+       make_timestamp(next_attempt_at) AS next_attempt_at,
+       make_timestamp(failing_since)   AS failing_since,
+       make_timestamp(dead_at)         AS dead_at,
+       last_error
+  FROM states;
+
+-- name: unmark_all
+DELETE FROM in_flight WHERE processor_name = $processor;
+
+-- name: unmark
+DELETE FROM in_flight
+ WHERE processor_name = $processor AND batch IN (SELECT unnest($batches));
+
+-- name: mark
+INSERT INTO in_flight
+SELECT $processor, unnest($keys), $batch, $now, $deaths, $at_work;
+
+-- name: left_in_flight
+-- What a run that did not end had at work.
+SELECT batch, list(session_file ORDER BY session_file), max(deaths), bool_or(at_work)
+  FROM in_flight
+ WHERE processor_name = $processor
+ GROUP BY batch
+ ORDER BY batch;
+
+-- name: make_due
+-- Failing and dead sessions of one processor (or of all), due at once.
+UPDATE session_processor_state
+   SET attempts = CASE WHEN dead_at IS NULL THEN attempts ELSE 1 END,
+       next_attempt_at = $now,
+       dead_at = NULL
+ WHERE (attempts > 0 OR dead_at IS NOT NULL)
+   AND ($processor IS NULL OR processor_name = $processor)
+   AND ($session IS NULL OR session_file = $session)
+RETURNING processor_name, session_file;
+
+-- name: last_runs
+SELECT processor_name,
+       max(started_at),
+       arg_max(outcome, started_at),
+       arg_max_null(resume_at, started_at),
+       arg_max_null(pause_reason, started_at),
+       max(started_at + to_microseconds(CAST(seconds * 1000000 AS BIGINT)))
+  FROM runs
+ GROUP BY processor_name;
+
+-- name: insert_run
+INSERT INTO runs BY NAME
+SELECT $run_id AS run_id, $processor_name AS processor_name, $version AS version,
+       $actor AS actor, CAST($started_at AS TIMESTAMP) AS started_at, $seconds AS seconds,
+       $outcome AS outcome, $seen AS seen, $scanned AS scanned, $processed AS processed,
+       $skipped AS skipped, $capped AS capped, $errors AS errors,
+       $items_extracted AS items_extracted, CAST($resume_at AS TIMESTAMP) AS resume_at,
+       $pause_reason AS pause_reason;
+
+-- name: standing
+-- How each processor stands: the sessions it has failed on, and those it has given up.
+SELECT processor_name,
+       count(*) FILTER (attempts > 0 AND dead_at IS NULL),
+       count(*) FILTER (dead_at IS NOT NULL)
+  FROM session_processor_state
+ GROUP BY processor_name;
+
+-- name: count_pending
+-- Transcripts that still exist, as the last walk saw them, and wait for one processor.
+SELECT count(*)
+  FROM transcripts t
+       LEFT JOIN session_processor_state s
+              ON s.processor_name = $processor
+             AND s.session_file   = t.session_key
+ WHERE t.gone_at IS NULL
+   AND NOT ($main_only AND (contains(t.session_key, '/subagents/')
+                            OR starts_with(list_last(string_split(t.session_key, '/')), 'agent-')))
+   AND s.dead_at IS NULL
+   AND coalesce(s.attempts, 0) = 0
+   AND (s.processed_at IS NULL
+        OR s.version IS DISTINCT FROM $version
+        OR s.size IS DISTINCT FROM t.size
+        OR s.mtime_ns IS DISTINCT FROM t.mtime_ns);

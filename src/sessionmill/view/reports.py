@@ -1,0 +1,110 @@
+"""Each question that the product answers from the facts, as a typed function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal, get_args
+
+import duckdb
+
+from sessionmill.errors import UsageError
+from sessionmill.store.statements import first, parse
+
+By = Literal[
+    "total",
+    "day",
+    "week",
+    "month",
+    "user",
+    "project",
+    "model",
+    "session",
+    "tool",
+    "skill",
+    "subagent",
+    "mcp",
+    "command",
+]
+#: Times as `strftime` writes them: ISO weeks, as 2026-W10.
+_FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+_CALLS = ("tool", "skill", "subagent", "mcp")
+GROUPS: tuple[str, ...] = get_args(By)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list as every command and route gives it."""
+
+    columns: list[str]
+    values: list[tuple[Any, ...]]
+    #: There are more than these.
+    truncated: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON shows it."""
+        rows = [dict(zip(self.columns, row, strict=True)) for row in self.values]
+        return {"rows": rows, "truncated": self.truncated}
+
+
+def usage(
+    cursor: duckdb.DuckDBPyConnection,
+    by: By,
+    *,
+    since: date | None = None,
+    until: date | None = None,
+    user: str | None = None,
+    timezone: str = "UTC",
+) -> Rows:
+    """Sum up what is counted, by `by`; its column bears that name.
+
+    `since` is included, `until` is not; both, and days, weeks and months, are of `timezone`.
+    Raises UsageError for a time zone that there is not.
+    """
+    sql = _statements()
+    given: dict[str, Any] = {
+        "since": _midnight(cursor, since, timezone),
+        "until": _midnight(cursor, until, timezone),
+        "user": user,
+    }
+    if by == "total":
+        return _rows(cursor.execute(sql["by_total"], given))
+    if by == "session":
+        return _rows(cursor.execute(sql["by_session"], given))
+    if by == "command":
+        return _rows(cursor.execute(sql["by_command"], given), by)
+    if by in _CALLS:
+        return _rows(cursor.execute(sql["by_call"], given | {"by": by}), by)
+    given |= {"by": by, "timezone": timezone, "format": _FORMATS.get(by, "")}
+    return _rows(cursor.execute(sql["by_group"], given), by)
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
+    columns = [column[0] for column in cursor.description or ()]
+    if group is not None:
+        columns[0] = group
+    return Rows(columns, cursor.fetchall())
+
+
+def _midnight(
+    cursor: duckdb.DuckDBPyConnection, day: date | None, timezone: str
+) -> datetime | None:
+    moment = day or date(2000, 1, 1)  # asked even without a day: is there such a time zone?
+    try:
+        row = first(
+            cursor.execute(
+                _statements()["midnight"], {"timezone": timezone, "day": moment.isoformat()}
+            )
+        )
+    except duckdb.Error as error:
+        raise UsageError(
+            f"There is no time zone {timezone!r}; names are like Europe/Berlin or UTC."
+        ) from error
+    return row[0] if row and day is not None else None
+
+
+@cache
+def _statements() -> dict[str, str]:
+    return parse(files(__package__).joinpath("sql", "usage.sql").read_text("utf-8"))
