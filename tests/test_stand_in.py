@@ -63,17 +63,16 @@ def joined(database: duckdb.DuckDBPyConnection) -> Joined:
 
 @pytest.fixture(params=["duckdb", "stand-in"])
 def conn(request: pytest.FixtureRequest, database: duckdb.DuckDBPyConnection) -> Any:
-    """What `process_session` may be given: the contract suite runs on each."""
-    if request.param == "stand-in":
-        return join(database).conn
-    database.execute("BEGIN")
-    return database
+    """Return what `process_session` may be given: the contract suite runs on each."""
+    return join(database).conn if request.param == "stand-in" else database.cursor()
 
 
 def outcome(run: Callable[[], Any]) -> Any:
-    """What a call comes to: its result, or its error, for comparison of two connections."""
+    """Return what a call comes to, its result or its error, to compare two connections."""
     try:
         return repr(run())
+    except UnicodeError as error:
+        return UnicodeError, str(error)
     except Exception as error:
         return type(error), str(error)
 
@@ -152,12 +151,12 @@ def test_rows_hold_every_type_of_duckdb(conn: Any, database: duckdb.DuckDBPyConn
     names = [name for name, *_ in database.execute(every).description or []]
     readable = []
     for name in names:
-        column = f'SELECT "{name}" FROM test_all_types()'
+        column = f'SELECT "{name}" FROM test_all_types()'  # noqa: S608
         if isinstance(outcome(database.cursor().execute(column).fetchall), str):
             readable.append(f'"{name}"')
     assert len(readable) > 40
 
-    query = f"SELECT {', '.join(readable)} FROM test_all_types()"
+    query = f"SELECT {', '.join(readable)} FROM test_all_types()"  # noqa: S608
     expected = repr(database.cursor().execute(query).fetchall())
     assert repr(conn.execute(query).fetchall()) == expected
 
@@ -178,9 +177,12 @@ def test_rows_are_fetched_one_by_one_some_at_a_time_or_all(conn: Any) -> None:
     assert (conn.fetchone(), conn.fetchmany(2), conn.fetchall()) == (None, [], [])
 
 
-def test_description_tells_the_columns_of_the_last_statement(conn: Any) -> None:
+def test_there_is_no_description_before_a_statement(conn: Any) -> None:
     assert conn.description is None
+    assert conn.rowcount == -1
 
+
+def test_description_tells_the_columns_of_the_last_statement(conn: Any) -> None:
     conn.execute('SELECT a, b AS "naïve", 1.5 AS c, [1] AS d FROM mine')
     described = [(name, str(kind), *rest) for name, kind, *rest in conn.description]
     nothing = (None,) * 5
@@ -203,7 +205,7 @@ def test_description_tells_the_columns_of_the_last_statement(conn: Any) -> None:
 
 def test_a_change_says_how_many_rows_it_changed(conn: Any) -> None:
     assert conn.execute("UPDATE mine SET b = 'x' WHERE a > 1").fetchall() == [(2,)]
-    assert conn.rowcount == -1 or conn.rowcount == 2
+    assert conn.rowcount == 2
     assert conn.execute("DELETE FROM mine WHERE a = 1 RETURNING b").fetchall() == [("one",)]
     assert conn.execute("SELECT 1").rowcount == -1
 
@@ -275,7 +277,6 @@ FAILING: list[tuple[str, Any]] = [
     ("SELECT ?; SELECT ?", [1, 2]),
     ("SELECT ?", [2**200]),
     ("SELECT ?", ["half a pair: \ud83d"]),
-    ("SELECT sum(range) OVER () / 0 + error('late') FROM range(9)", None),
 ]
 
 
@@ -299,7 +300,7 @@ def test_an_error_of_executemany_is_duckdbs(
 
 
 def test_an_error_can_come_with_a_fetch(conn: Any) -> None:
-    conn.execute("SELECT CASE WHEN range = 90000 THEN error('late') END FROM range(100000)")
+    conn.execute("SELECT CASE WHEN range = 9000000 THEN error('late') END FROM range(10000000)")
     assert conn.fetchone() == (None,)
     with pytest.raises(duckdb.InvalidInputException, match="late"):
         conn.fetchall()
@@ -311,12 +312,16 @@ def test_there_is_nothing_to_fetch_before_a_statement(conn: Any) -> None:
             fetch()
 
 
-def test_after_an_error_every_statement_fails(conn: Any) -> None:
-    conn.execute("SELECT 1")
-    with pytest.raises(duckdb.CatalogException):
-        conn.execute("SELECT * FROM nowhere")
-    with pytest.raises(duckdb.TransactionException, match="aborted"):
+def test_after_an_error_a_transaction_takes_no_statement(
+    joined: Joined, database: duckdb.DuckDBPyConnection
+) -> None:
+    database.execute("BEGIN")
+    for conn in (database, joined.conn):
         conn.execute("SELECT 1")
+        with pytest.raises(duckdb.CatalogException):
+            conn.execute("SELECT * FROM nowhere")
+        with pytest.raises(duckdb.TransactionException, match="aborted"):
+            conn.execute("SELECT 1")
 
 
 SCALARS = st.one_of(
@@ -399,7 +404,7 @@ def test_sql_is_text(joined: Joined) -> None:
 def test_the_childs_side_loads_neither_duckdb_nor_pyarrow() -> None:
     code = (
         "import sys, sessionmill.run.stand_in\n"
-        "sys.exit(' '.join({'duckdb', '_duckdb', 'pyarrow'} & set(sys.modules)))"
+        "sys.exit(' '.join({'duckdb', '_duckdb', 'pyarrow'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
@@ -437,7 +442,7 @@ def test_a_method_is_refused_by_name_with_what_to_do(
 
 def test_what_no_connection_has_is_no_attribute(joined: Joined) -> None:
     assert not hasattr(joined.conn, "nonsense")
-    with pytest.raises(AttributeError, match="stand-in.*It has execute, executemany"):
+    with pytest.raises(AttributeError, match=r"stand-in.*It has execute, executemany"):
         _ = joined.conn.nonsense
     assert joined.host.first_error is None
 
@@ -561,7 +566,7 @@ WRITES = [
 
 @pytest.mark.parametrize("query", WRITES)
 def test_no_way_leads_to_writing_a_core_table(joined: Joined, query: str) -> None:
-    with pytest.raises(duckdb.PermissionException, match="^runs is a core table.* may read it"):
+    with pytest.raises(duckdb.PermissionException, match=r"^runs is a core table.* may read it"):
         joined.conn.execute(query)
     assert "runs is a core table" in str(joined.host.first_error)
     assert joined.database.execute("FROM runs").fetchall() == [("r1", 1.5)]
@@ -634,7 +639,10 @@ def test_the_session_begins_once_before_its_first_statement(
 
 
 def test_a_session_without_a_statement_can_be_begun(database: duckdb.DuckDBPyConnection) -> None:
-    joined = join(database, lambda cursor: [cursor.execute("DELETE FROM mine")][0] and None)
+    def begin(cursor: duckdb.DuckDBPyConnection) -> None:
+        cursor.execute("DELETE FROM mine")
+
+    joined = join(database, begin)
     joined.host.ensure_begun()
     joined.cursor.execute("COMMIT")
     assert database.execute("SELECT count(*) FROM mine").fetchone() == (0,)
@@ -648,7 +656,7 @@ def test_an_error_of_the_hook_is_the_sessions(database: duckdb.DuckDBPyConnectio
         raise Conflict("of two writers")
 
     joined = join(database, begin)
-    with pytest.raises(RuntimeError, match="^Conflict: of two writers$"):
+    with pytest.raises(RuntimeError, match=r"^Conflict: of two writers$"):
         joined.conn.execute("SELECT 1")
     assert isinstance(joined.host.first_error, Conflict)
     assert joined.host.began, "there is a transaction to roll back"
@@ -667,8 +675,7 @@ def test_the_first_error_is_kept_though_the_processor_swallowed_it(
         joined.conn.execute(query).fetchall()
     with pytest.raises(duckdb.Error):
         joined.conn.execute("SELECT another")
-    kept = joined.host.first_error
-    assert (type(kept), str(kept)) == (first.type, str(first.value))
+    assert repr(joined.host.first_error) == repr(first.value)
 
 
 def test_duckdb_stores_nothing_after_an_error_and_does_not_say_so(joined: Joined) -> None:
@@ -744,8 +751,8 @@ def test_many_rows_are_inserted_at_once(joined: Joined, form: Callable[[Any], An
 
 def test_columns_go_by_name_and_may_be_missing(joined: Joined) -> None:
     when = datetime(2026, 11, 24, tzinfo=UTC)
-    joined.conn.execute('CREATE TABLE "My Rows" (at TIMESTAMP, cost DECIMAL(9, 2), note VARCHAR)')
-    rows = {"cost": [Decimal("1.50"), None], "at": [when, when]}
+    joined.conn.execute('CREATE TABLE "My Rows" (time TIMESTAMP, cost DECIMAL(9, 2), note VARCHAR)')
+    rows = {"cost": [Decimal("1.50"), None], "time": [when, when]}
     assert joined.conn.insert_arrow('main."My Rows"', rows) == 2
     found = joined.conn.execute('SELECT cost, note FROM "My Rows"').fetchall()
     assert found == [(Decimal("1.50"), None), (None, None)]

@@ -318,8 +318,9 @@ def _error(name: str, message: str) -> Exception:
     for module in modules:
         kind = getattr(module, name, None)
         if isinstance(kind, type) and issubclass(kind, Exception):
-            with contextlib.suppress(TypeError):  # UnicodeDecodeError takes more than a message
-                return kind(message)
+            if issubclass(kind, UnicodeError):  # its subclasses take more than a message
+                kind = UnicodeError
+            return kind(message)
     return RuntimeError(f"{name}: {message}")
 
 

@@ -1,0 +1,118 @@
+"""What every test stands on: an environment of its own, real stores, and whole commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "project",
+    deadline=None,
+    derandomize=True,  # the same examples each time: CI must not fail by luck
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("project")
+
+CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
+
+#: Variables that could lead a test to somebody's data, or let that data change a test.
+_CLEARED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "SESSION_DATA_DIR", "ANTHROPIC_API_KEY")
+_CLEARED_BEGINNINGS = ("SESSIONMILL_", "XDG_", "OPENAI_", "ANTHROPIC_", "AWS_", "GOOGLE_")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own: nothing reads or writes the real one."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name in _CLEARED or name.startswith(_CLEARED_BEGINNINGS):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("USER", "tester")
+    monkeypatch.setenv("LOGNAME", "tester")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return home
+
+
+class FakeClock:
+    """A clock that moves only when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        return list(self.json["rows"])
+
+
+Mill = Callable[..., Ended]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The data directory of the test's commands."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def mill(data: Path, tmp_path: Path) -> Iterator[Mill]:
+    """Run a whole `sessionmill` command over `data`, in a process of its own."""
+
+    def run(*args: object, cwd: Path = tmp_path, timeout: float = 100, **env: str) -> Ended:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sessionmill", *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=timeout,
+            env={**os.environ, "SESSIONMILL_HOME": str(data), **env},
+            check=False,
+        )
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    yield run
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The real transcripts; tests that ask for them are marked `real`."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"no real transcripts: {CORPUS} is missing")
+    return CORPUS
