@@ -498,6 +498,7 @@ def test_what_no_connection_has_is_no_attribute(joined: Joined) -> None:
         ("EXPLAIN ANALYZE COPY mine TO 'x'", "EXPLAIN COPY"),
         ("EXPLAIN (ANALYZE, FORMAT (JSON)) CHECKPOINT", "EXPLAIN CHECKPOINT"),
         ("EXPLAIN ANALYZE CREATE SCHEMA s", "CREATE SCHEMA"),
+        ("EXPLAIN ANALYZE CALL pragma_version()", "EXPLAIN CALL"),
     ],
 )
 def test_a_statement_of_another_kind_is_refused(joined: Joined, query: str, kind: str) -> None:
@@ -646,6 +647,17 @@ def test_a_session_without_a_statement_can_be_begun(database: duckdb.DuckDBPyCon
     joined.host.ensure_begun()
     joined.cursor.execute("COMMIT")
     assert database.execute("SELECT count(*) FROM mine").fetchone() == (0,)
+
+
+def test_a_result_that_the_processor_left_open_is_not_in_the_owners_way(joined: Joined) -> None:
+    joined.conn.execute("SELECT * FROM range(1000000)").fetchone()
+    rows = pa.table({"x": [1]})
+    with pytest.raises(duckdb.ResourceInUseException):
+        joined.cursor.register("rows", rows)
+
+    joined.host.ensure_begun()
+    joined.cursor.register("rows", rows)
+    assert joined.cursor.execute("FROM rows").fetchall() == [(1,)]
 
 
 def test_an_error_of_the_hook_is_the_sessions(database: duckdb.DuckDBPyConnection) -> None:

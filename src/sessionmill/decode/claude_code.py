@@ -179,79 +179,81 @@ class ClaudeCode:
     def __init__(self, key: str, path_kind: PathKind, state: object = None) -> None:
         del state
         self._key = key
+        #: A line's rank is its file's, or its own within a main file.
         self._agent_file = path_kind == "agent_file"
         self.state = None
 
     def read(self, line: Line, offset: int, end: int, raw: memoryview | bytes) -> Record:
         """Return what `line`, parsed from `raw`, says."""
+        kind, at = line.type, line.timestamp
+        rank = CopyRank.SIDECHAIN if line.isSidechain else CopyRank.MAIN
         record = Record(
-            offset=offset,
-            end=end,
-            type=line.type or "(no type)",
-            at=_utc(line.timestamp),
-            uuid=line.uuid,
-            session_id=line.sessionId,
-            cwd=line.cwd,
-            client_version=line.version,
-            agent_id=line.agentId,
-            copy_rank=self._rank(line),
-            line=raw,
+            offset,
+            end,
+            kind or "(no type)",
+            at if at is None or at.tzinfo is not None else at.replace(tzinfo=UTC),
+            line.uuid,
+            line.sessionId,
+            line.cwd,
+            line.version,
+            line.agentId,
+            CopyRank.AGENT_FILE if self._agent_file else rank,
+            raw,
         )
-        match line.type:
-            case "assistant" | "user":
-                self._read_message(line, record)
-            case "system":
-                self._read_system(line, record)
-            case "progress":
-                self._read_progress(line, record)
-            case "attachment":
-                self._read_attachment(line, record)
-            case _:
-                record.known = line.type in _KNOWN_TYPES
+        if kind == "assistant":
+            self._read_answer(line.message, record)
+        elif kind == "user":
+            self._read_turn(line, record)
+        elif kind == "progress":
+            self._read_progress(line, record)
+        elif kind == "system":
+            self._read_system(line, record)
+        elif kind == "attachment":
+            self._read_attachment(line, record)
+        else:
+            record.known = kind in _KNOWN_TYPES
         return record
 
-    def _rank(self, line: Line) -> CopyRank:
-        if self._agent_file:
-            return CopyRank.AGENT_FILE
-        return CopyRank.SIDECHAIN if line.isSidechain else CopyRank.MAIN
+    # ── assistant and user lines: nine of ten, so every call here counts ──
 
-    # ── assistant and user lines ──
-
-    def _read_message(self, line: Line, record: Record) -> None:
-        message = line.message
+    def _read_answer(self, message: _Message | None, record: Record) -> None:
         if message is None:
             return
-        if line.type == "assistant":
-            record.responses = self._responses(message, record)
-            record.calls = _calls(message)
-            return
-        record.results = _results(message)
-        text = _typed_text(message.content)
+        usage = message.usage
+        # "<synthetic>" is the client speaking (an API error, an interrupt): no model answered.
+        if usage is not None and message.model != "<synthetic>":
+            id = message.id or record.uuid or self._place(record)
+            iterations = usage.iterations
+            if iterations is None or len(iterations) < 2:
+                record.responses = (_response(id, message.model, usage),)
+            else:
+                record.responses = _fallback(id, message.model, usage)
+        content = message.content
+        if isinstance(content, list):
+            for block in content:
+                if block.type == "tool_use" and block.id and block.name:
+                    record.calls += (_call(block.id, block.name, block.input),)
+
+    def _read_turn(self, line: Line, record: Record) -> None:
+        content = line.message.content if line.message is not None else None
+        if isinstance(content, list):
+            results = [
+                Result(
+                    block.tool_use_id, block.is_error is True, _result_bytes(block.content)
+                )
+                for block in content
+                if block.type == "tool_result" and block.tool_use_id
+            ]
+            if results:
+                # The client's answer to calls, whatever else it holds.
+                record.results = tuple(results)
+                return
+        text = _typed_text(content)
         if text is None:
             return
         record.command = self._command(text, record)
         if record.copy_rank is CopyRank.MAIN and not _written_by_the_client(line):
             record.prompt = self._prompt(text, record, id=record.uuid)
-
-    def _responses(self, message: _Message, record: Record) -> tuple[Response, ...]:
-        usage = message.usage
-        # "<synthetic>" is the client speaking (an API error, an interrupt): no model answered.
-        if usage is None or message.model == "<synthetic>":
-            return ()
-        id = message.id or record.uuid or self._place(record)
-        last = _response(id, message.model, usage)
-        if not usage.iterations or len(usage.iterations) == 1:
-            return (last,)
-        # A fallback: the top-level figures are the last iteration's, the earlier ones are
-        # written nowhere else.
-        earlier = usage.iterations[:-1]
-        return (
-            *(
-                _response(f"{id}/{n}", it.model or message.model, it)
-                for n, it in enumerate(earlier)
-            ),
-            last,
-        )
 
     def _prompt(
         self, text: str, record: Record, *, id: str | None, queued: bool = False
@@ -310,11 +312,12 @@ class ClaudeCode:
         record.uuid = quoted.uuid or record.uuid
         record.at = _utc(quoted.timestamp) or record.at
         record.agent_id = data.agentId
-        if quoted.message is not None and quoted.type == "assistant":
-            record.responses = self._responses(quoted.message, record)
-            record.calls = _calls(quoted.message)
-        elif quoted.message is not None and quoted.type == "user":
-            record.results = _results(quoted.message)
+        if quoted.type == "assistant":
+            self._read_answer(quoted.message, record)
+        elif quoted.type == "user":
+            turn = Record(record.offset, record.end, record.type, copy_rank=CopyRank.PROGRESS)
+            self._read_turn(quoted, turn)
+            record.results = turn.results
 
     def _read_attachment(self, line: Line, record: Record) -> None:
         attachment = line.attachment
@@ -364,46 +367,20 @@ def _typed_text(content: str | list[_Block] | None) -> str | None:
     return text if text or "image" in kinds else None
 
 
-def _calls(message: _Message) -> tuple[Call, ...]:
-    if not isinstance(message.content, list):
-        return ()
-    return tuple(
-        [
-            _call(block.id, block.name, block.input or _Input())
-            for block in message.content
-            if block.type == "tool_use" and block.id and block.name
-        ]
-    )
-
-
-def _call(id: str, name: str, input: _Input) -> Call:
+def _call(id: str, name: str, input: _Input | None) -> Call:
+    if input is None:
+        return Call(id, name)
     if name == "Skill":
         # Versions before 2.0 said `command` or `name`.
         skill = _word(input.skill) or _word(input.command) or _word(input.name)
-        return Call(id=id, name=name, skill=skill)
+        return Call(id, name, skill)
     if name in ("Task", "Agent"):
-        return Call(id=id, name=name, subagent_type=_word(input.subagent_type))
-    return Call(id=id, name=name)
+        return Call(id, name, None, _word(input.subagent_type))
+    return Call(id, name)
 
 
 def _word(raw: msgspec.Raw) -> str | None:
     return string(raw) if _starts(raw, b'"') else None
-
-
-def _results(message: _Message) -> tuple[Result, ...]:
-    if not isinstance(message.content, list):
-        return ()
-    return tuple(
-        [
-            Result(
-                call_id=block.tool_use_id,
-                is_error=bool(block.is_error),
-                bytes=_result_bytes(block.content),
-            )
-            for block in message.content
-            if block.type == "tool_result" and block.tool_use_id
-        ]
-    )
 
 
 def _result_bytes(content: str | list[_Part] | _Part | None) -> int:
@@ -420,27 +397,42 @@ def _part_bytes(part: _Part) -> int:
     return len(part.source.data or "") if part.source is not None else 0
 
 
+def _fallback(id: str, model: str | None, usage: _Usage) -> tuple[Response, ...]:
+    """Return a response for each of several iterations, the last one under the response's id.
+
+    The top-level figures are the last iteration's; the earlier ones are written nowhere else.
+    """
+    earlier = (usage.iterations or [])[:-1]
+    return (
+        *(_response(f"{id}/{n}", it.model or model, it) for n, it in enumerate(earlier)),
+        _response(id, model, usage),
+    )
+
+
 def _response(id: str, model: str | None, usage: _Usage) -> Response:
-    split = usage.cache_creation or _CacheCreation()
-    five_minutes = split.ephemeral_5m_input_tokens or 0
-    one_hour = split.ephemeral_1h_input_tokens or 0
+    five_minutes = one_hour = searches = fetches = 0
+    if (split := usage.cache_creation) is not None:
+        five_minutes = split.ephemeral_5m_input_tokens or 0
+        one_hour = split.ephemeral_1h_input_tokens or 0
+    if (server := usage.server_tool_use) is not None:
+        searches = server.web_search_requests or 0
+        fetches = server.web_fetch_requests or 0
     # Old lines have the total without the split, and some a total above it: five minutes was
     # the only kind, and is the client's default.
     unsplit = (usage.cache_creation_input_tokens or 0) - five_minutes - one_hour
-    server = usage.server_tool_use or _ServerToolUse()
     return Response(
-        id=id,
-        model=model,
-        input_tokens=usage.input_tokens or 0,
-        output_tokens=usage.output_tokens or 0,
-        cache_read_tokens=usage.cache_read_input_tokens or 0,
-        cache_write_5m_tokens=five_minutes + max(0, unsplit),
-        cache_write_1h_tokens=one_hour,
-        web_search_requests=server.web_search_requests or 0,
-        web_fetch_requests=server.web_fetch_requests or 0,
-        service_tier=usage.service_tier,
-        speed=usage.speed,
-        inference_geo=usage.inference_geo,
+        id,
+        model,
+        usage.input_tokens or 0,
+        usage.output_tokens or 0,
+        usage.cache_read_input_tokens or 0,
+        five_minutes + unsplit if unsplit > 0 else five_minutes,
+        one_hour,
+        searches,
+        fetches,
+        usage.service_tier,
+        usage.speed,
+        usage.inference_geo,
     )
 
 

@@ -72,11 +72,15 @@ _CODEX_TYPES = frozenset(
 )
 
 
+#: What the typed decoder raises for a line that may still be read otherwise.
+_REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
 def recognise(line: memoryview | bytes) -> str | None:
     """Return the agent that must have written `line`, or None if several could have."""
     try:
         probe = _probe.decode(line)
-    except (msgspec.MsgspecError, RecursionError):
+    except _REFUSED:
         return None
     kind = bytes(probe.type)
     if kind in _CODEX_TYPES and memoryview(probe.payload)[:1] == b"{":
@@ -137,9 +141,28 @@ class TranscriptDecoder:
         view, find = memoryview(buffer), buffer.find
         if offset == 0 and buffer.startswith(BOM):
             start = len(BOM)
-        while start < length:
+        while start < length and self._parse is None:
             newline = find(b"\n", start, length)
             self._read(view[start:newline], offset + start, offset + newline + 1, records)
+            start = newline + 1
+        if self._parse is None or self.format is None:
+            return records
+        # From here on the format is known, and the same for every line: the loop that matters.
+        parse, format, add = self._parse, self.format, records.append
+        read, keeps_state = format.read, format.state is not None
+        while start < length:
+            newline = find(b"\n", start, length)
+            raw, end = view[start:newline], offset + newline + 1
+            try:
+                line = parse(raw)
+            except _REFUSED:
+                self._read(raw, offset + start, end, records)
+            else:
+                state = format.state if keeps_state else None
+                record = read(line, offset + start, end, raw)
+                if keeps_state:
+                    record.decoder_state = state
+                add(record)
             start = newline + 1
         return records
 
@@ -164,7 +187,7 @@ class TranscriptDecoder:
             return
         try:
             line = self._parse(raw)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        except _REFUSED:
             records.extend(self._second_try(bytes(raw), offset, end))
             return
         state = self.format.state

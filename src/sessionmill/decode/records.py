@@ -80,7 +80,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     name: str
 
 
-class Record(msgspec.Struct, kw_only=True, gc=False):
+class Record(msgspec.Struct, gc=False):
     """One decoded line (or one of several objects on a damaged line)."""
 
     #: Byte of the uncompressed transcript at which it starts.
@@ -97,6 +97,8 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     client_version: str | None = None
     agent_id: str | None = None
     copy_rank: CopyRank = CopyRank.MAIN
+    #: The line's bytes; valid during the call that hands out the record.
+    line: memoryview | bytes = b""
     responses: tuple[Response, ...] = ()
     calls: tuple[Call, ...] = ()
     results: tuple[Result, ...] = ()
@@ -112,8 +114,6 @@ class Record(msgspec.Struct, kw_only=True, gc=False):
     known: bool = True
     #: What the decoder relied on before this line; of its own kind.
     decoder_state: Any = None
-    #: The line's bytes; valid during the call that hands out the record.
-    line: memoryview | bytes = b""
 
     def json(self) -> Any:
         """Return the whole line as Python values: for processors that read what people wrote."""

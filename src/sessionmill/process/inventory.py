@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from sessionmill.contracts import Column, Extraction, Table, Transcript
@@ -29,7 +31,7 @@ class Inventory:
                 Column("client_version", "VARCHAR", "keep", "'' where the line names none"),
                 Column("line_offset", "BIGINT", "min", "byte at which the first of them starts"),
                 Column("lines", "BIGINT", "max", "how many"),
-                Column("length_bytes", "BIGINT", "max", "of them all, with their newlines"),
+                Column("unknown_bytes", "BIGINT", "max", "of those that are not understood"),
                 Column("known", "BOOLEAN", "max", "false for a type that is not understood"),
                 Column("lost_fields", "BIGINT", "max", "fields of a wrong type, left out"),
                 Column("recovered_lines", "BIGINT", "max", "damaged, and could still be read"),
@@ -43,18 +45,29 @@ class Inventory:
         counts: dict[tuple[str, str], list[Any]] = {
             (row[0], row[1]): list(row[2:]) for row in carry or ()
         }
+        # A million records a second come by: they are counted by loops written in C.
+        kinds = [*map(_KIND, records)]
+        first = dict(zip(reversed(kinds), reversed(records), strict=True))
+        for kind, lines in Counter(kinds).items():
+            count = _count_of(kind, counts, first[kind])
+            count[1] += lines
         for record in records:
-            kind = (record.type, record.client_version or "")
-            count = counts.get(kind)
-            if count is None:
-                if len(counts) >= _MOST_KINDS:
-                    kind = _OTHER
-                count = counts.setdefault(kind, [record.offset, 0, 0, record.known, 0, 0])
-            count[1] += 1
-            count[2] += record.end - record.offset
-            if record.lost_fields:
+            if record.lost_fields or record.recovered or not record.known:
+                count = _count_of(_KIND(record), counts, record)
+                count[2] += 0 if record.known else record.end - record.offset
                 count[4] += len(record.lost_fields)
-            if record.recovered:
-                count[5] += 1
+                count[5] += record.recovered
         rows = [(*kind, *count) for kind, count in counts.items()]
         return Extraction(rows={"line_types": rows}, safe_offset=records[-1].end, carry=rows)
+
+
+_KIND = attrgetter("type", "client_version")
+
+
+def _count_of(
+    kind: tuple[str, str], counts: dict[tuple[str, str], list[Any]], first: Record
+) -> list[Any]:
+    kind = (kind[0], kind[1] or "")
+    if kind not in counts and len(counts) >= _MOST_KINDS:
+        kind = _OTHER
+    return counts.setdefault(kind, [first.offset, 0, 0, first.known, 0, 0])

@@ -25,19 +25,26 @@ _TYPES: dict[str, Callable[[], DataType]] = {
 
 
 class TableRows:
-    """The rows of one table, gathered until they are sent."""
+    """The rows of one table, completed by key within each job, and gathered until they are sent."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._names = [column.name for column in table.columns]
-        self._rows: list[tuple[Any, ...]] = []
+        self._key = [self._names.index(name) for name in table.key]
+        rules = [column.completion for column in table.columns]
+        self._fill = [i for i, rule in enumerate(rules) if rule == "fill"]
+        self._max = [i for i, rule in enumerate(rules) if rule == "max"]
+        self._min = [i for i, rule in enumerate(rules) if rule == "min"]
+        self._rows: list[list[Any]] = []
         self._jobs: list[int] = []
+        #: Of the last job: its rows by key, and whether rows of it were taken already.
+        self._job, self._by_key, self._goes_on = 0, dict[Any, list[Any]](), False
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def check(self, rows: Sequence[Row]) -> Sequence[tuple[Any, ...]]:
-        """Return rows as tuples; raises ValueError for one of a wrong length or column."""
+        """Return rows as tuples; raises ValueError for one of a wrong length, column or key."""
         width = len(self._names)
         checked = [row if isinstance(row, tuple) else self._by_name(row) for row in rows]
         for row in checked:
@@ -45,22 +52,51 @@ class TableRows:
                 raise ValueError(
                     f"a row of {self._table.name} has {len(row)} values for {width} columns"
                 )
+            for i in self._key:
+                if row[i] is None:
+                    raise ValueError(
+                        f"{self._table.name}.{self._names[i]} is its key, and a row has none"
+                    )
         return checked
 
     def add(self, job: int, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add checked rows of one job."""
-        self._rows.extend(rows)
-        self._jobs.extend([job] * len(rows))
+        """Add checked rows of one job; those with a key that it has had complete the earlier."""
+        if job != self._job:
+            self._job, self._by_key, self._goes_on = job, {}, False
+        by_key, single = self._by_key, self._key[0] if len(self._key) == 1 else None
+        for row in rows:
+            key = row[single] if single is not None else tuple([row[i] for i in self._key])
+            earlier = by_key.get(key)
+            if earlier is None:
+                by_key[key] = own = list(row)
+                self._rows.append(own)
+                self._jobs.append(job)
+            else:
+                self._complete(earlier, row)
 
-    def take(self, first: int) -> tuple[bytes, dict[int, str]]:
+    def _complete(self, earlier: list[Any], row: tuple[Any, ...]) -> None:
+        """Complete a row by a later one of its key: the rules of `store.rows`, in memory."""
+        for i in self._fill:
+            if earlier[i] is None:
+                earlier[i] = row[i]
+        for i in self._max:
+            if (value := row[i]) is not None and (earlier[i] is None or value > earlier[i]):
+                earlier[i] = value
+        for i in self._min:
+            if (value := row[i]) is not None and (earlier[i] is None or value < earlier[i]):
+                earlier[i] = value
+
+    def take(self, first: int, *, job_ended: bool) -> tuple[bytes, bool, dict[int, str]]:
         """Return the rows as an Arrow IPC stream, numbered from `first`, and forget them.
 
-        A job with a value that does not fit its column is left out, and named with the reason.
+        Also whether they are all that their jobs have for this table, and the jobs with a value
+        that does not fit its column, which are left out, with the reason.
         """
         rows, jobs = self._rows, self._jobs
-        self._rows, self._jobs = [], []
+        whole = job_ended and not self._goes_on
+        self._rows, self._jobs, self._by_key, self._goes_on = [], [], {}, not job_ended
         try:
-            return self._stream(rows, jobs, first), {}
+            return self._stream(rows, jobs, first), whole, {}
         except ValueError:
             unfit: dict[int, str] = {}
             for job in dict.fromkeys(jobs):
@@ -70,7 +106,7 @@ class TableRows:
                 except ValueError as error:
                     unfit[job] = str(error)
             fit = [(r, j) for r, j in zip(rows, jobs, strict=True) if j not in unfit]
-            return self._stream([r for r, _ in fit], [j for _, j in fit], first), unfit
+            return self._stream([r for r, _ in fit], [j for _, j in fit], first), whole, unfit
 
     def _by_name(self, row: Any) -> tuple[Any, ...]:
         unknown = set(row) - set(self._names)
@@ -78,17 +114,14 @@ class TableRows:
             raise ValueError(f"{self._table.name} has no column {min(unknown)!r}")
         return tuple(row.get(name) for name in self._names)
 
-    def _stream(self, rows: list[tuple[Any, ...]], jobs: list[int], first: int) -> bytes:
+    def _stream(self, rows: list[list[Any]], jobs: list[int], first: int) -> bytes:
         columns = list(zip(*rows, strict=True)) or [()] * len(self._names)
-        arrays = {
+        arrays: dict[str, Any] = {
             "_job": Array(jobs, type=DataType.int64()),
             "_seq": Array(list(range(first, first + len(rows))), type=DataType.int64()),
         }
         for column, values in zip(self._table.columns, columns, strict=True):
             arrays[column.name] = self._array(column, values)
-        for name in self._table.key:
-            if arrays[name].null_count:
-                raise ValueError(f"{self._table.name}.{name} is its key, and a row has none")
         stream = io.BytesIO()
         write_ipc_stream(RecordBatch.from_pydict(arrays), stream, compression=None)
         return stream.getvalue()
@@ -97,9 +130,9 @@ class TableRows:
         try:
             if column.type == "TIMESTAMP":
                 values = [None if v is None else microseconds(v) for v in values]
-            elif column.type == "VARCHAR":
-                values = _encodable(values)
             return Array(list(values), type=_TYPES[column.type]())
+        except UnicodeEncodeError:
+            return Array(list(map(_encodable, values)), type=_TYPES[column.type]())
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise ValueError(
                 f"a value of {self._table.name}.{column.name} is no {column.type}: {error}"
@@ -111,14 +144,6 @@ def microseconds(at: datetime) -> int:
     return round(at.timestamp() * 1e6)
 
 
-def _encodable(values: Sequence[Any]) -> Sequence[Any]:
-    """Replace lone surrogates, which JSON can name and UTF-8 cannot."""
-    try:
-        for value in values:
-            if value is not None and not value.isascii():
-                value.encode()
-    except UnicodeEncodeError:
-        return [
-            None if v is None else v.encode("utf-8", "backslashreplace").decode() for v in values
-        ]
-    return values
+def _encodable(value: str | None) -> str | None:
+    """Write out lone surrogates, which JSON can name and UTF-8 cannot."""
+    return None if value is None else value.encode("utf-8", "backslashreplace").decode()

@@ -38,9 +38,10 @@ BATCH_BYTES = 24 * 1024 * 1024
 BATCH_JOBS = 500
 #: Batches that are marked in one commit.
 _MARKED_AHEAD = 32
-#: Seconds, and bytes of rows, after which what has come is committed.
-_COMMIT_AFTER = 1.0
-_COMMIT_BYTES = 64 * 1024 * 1024
+#: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
+#: their own, and a killed run loses this much work and nothing else.
+_COMMIT_AFTER = 4.0
+_COMMIT_BYTES = 96 * 1024 * 1024
 
 
 @dataclass(frozen=True)

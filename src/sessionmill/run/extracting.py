@@ -118,12 +118,12 @@ class Extracting:
                 identity = identify(identity, records)
                 turns = self._extract(job, turns, records, decoder, identity, part)
                 if self._has_many_rows():
-                    self._seal()
+                    self._seal(job_ended=False)
                     # Of a replaced transcript readers must never see half; of others each
                     # stretch is worth keeping.
                     if start or not job.known:
                         self._report(file.fileno(), job, turns, decoder.agent, identity)
-                        self._send()
+                        self._send(job_ended=False)
             self._report(file.fileno(), job, turns, decoder.agent, identity, finished=True)
 
     def _extract(
@@ -218,23 +218,23 @@ class Extracting:
     def _has_many_rows(self) -> bool:
         return sum(map(len, self._rows.values())) > _SEND_ROWS
 
-    def _seal(self) -> None:
+    def _seal(self, *, job_ended: bool) -> None:
         """Turn gathered rows into bytes, which are ten times smaller."""
         for (processor, table), gathered in self._rows.items():
             count = len(gathered)
             if not count:
                 continue
-            ipc, unfit = gathered.take(self._seq)
+            ipc, whole, unfit = gathered.take(self._seq, job_ended=job_ended)
             self._seq += count
-            self._sealed.append(Rows(processor, table, ipc))
+            self._sealed.append(Rows(processor, table, ipc, whole))
             for job, reason in unfit.items():
                 self._outcomes = [
                     o for o in self._outcomes if (o.job, o.processor) != (job, processor)
                 ]
                 self._outcomes.append(Failed(job, processor, reason[:_MESSAGE_LENGTH]))
 
-    def _send(self, *, done: bool = False) -> None:
-        self._seal()
+    def _send(self, *, done: bool = False, job_ended: bool = True) -> None:
+        self._seal(job_ended=job_ended)
         self._channel.send(messages.encode(Progress(self._outcomes, self._sealed, done)))
         self._outcomes, self._sealed, self._sent = [], [], time.monotonic()
 

@@ -158,6 +158,8 @@ class Rows(msgspec.Struct, frozen=True):
     processor: int
     table: str
     ipc: bytes
+    #: They are all that their jobs have for this table: no key comes twice in a job.
+    whole: bool
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):

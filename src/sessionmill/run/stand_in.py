@@ -117,7 +117,10 @@ class StandInConnection:
     arrow = to_arrow_table
 
     def df(self, *, date_as_object: bool = False) -> Any:
-        """Return the rows that are left as a DataFrame, where pandas is installed."""
+        """Return the rows that are left as a DataFrame, where pandas is installed.
+
+        Decimals stay decimals; DuckDB's own `df` makes floats of them.
+        """
         if find_spec("pandas") is None:
             raise ImportError(
                 "conn.df() needs pandas, which sessionmill does not bring along: "
@@ -231,11 +234,12 @@ class StandInHost:
                 return
 
     def ensure_begun(self) -> None:
-        """Begin the transaction if no statement of the processor's has."""
+        """Begin the transaction if no statement of the processor's has; leave no result open."""
         if not self.began:
             self._cursor.execute("BEGIN")
             self.began = True
             self._begin(self._cursor)
+        self._cursor.execute("")  # closes what is open: `register` refuses until then
 
     def _do(self, operation: str, arguments: list[Any]) -> Any:
         match operation:
@@ -272,7 +276,6 @@ class StandInHost:
         insert = f"INSERT INTO {table_name} BY NAME SELECT * FROM {_ROWS}"  # noqa: S608 - a name
         self._admit(self._cursor, insert, self._protected)
         self.ensure_begun()
-        self._cursor.execute("")  # `register` refuses while a result is open: this closes it
         self._cursor.register(_ROWS, _from_stream(stream))
         inserted = self._cursor.execute(insert).fetchone()
         self._cursor.unregister(_ROWS)

@@ -12,6 +12,7 @@ guards against accidents: a plugin is trusted code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,21 +24,9 @@ _ADMITTED = frozenset(
 )
 _DEFINING = frozenset({"CREATE", "ALTER", "DROP"})
 #: How a query begins; then what else EXPLAIN may explain.
-_QUERY = frozenset(
-    {
-        "SELECT",
-        "WITH",
-        "FROM",
-        "VALUES",
-        "TABLE",
-        "DESCRIBE",
-        "SHOW",
-        "SUMMARIZE",
-        "PIVOT",
-        "UNPIVOT",
-    }
-)
+_QUERY = frozenset({"SELECT", "WITH", "FROM", "VALUES", "TABLE", "PIVOT", "UNPIVOT"})
 _WRITING = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE"})
+_EXPLAINED = _QUERY | _WRITING | _DEFINING | {"(", "DESCRIBE", "SHOW", "SUMMARIZE"}
 
 #: What to do instead, by a statement's type or first word.
 _INSTEAD = {
@@ -136,24 +125,29 @@ def _statements(cursor: duckdb.DuckDBPyConnection, sql: str) -> Iterator[tuple[s
         yield kind, [token for token in _tokens(statement.query) if token.keyword != ";"]
 
 
+#: A quoted name (a string, too, can name a table: DELETE FROM 'runs'), a word, or a sign.
+_TOKEN = re.compile(
+    rb'"[^"]*(?:""[^"]*)*"|`[^`]*(?:``[^`]*)*`'
+    rb"|'[^']*(?:''[^']*)*'|[\w$\x80-\xff]+|.",
+    re.DOTALL,
+)
+
+
 def _tokens(text: str) -> list[_Token]:
-    raw = text.encode()
-    starts = duckdb.tokenize(text)  # offsets count bytes
-    ends = [*(start for start, _ in starts[1:]), len(raw)]
+    raw = text.encode()  # offsets count bytes
     return [
-        _token(raw[start:end].decode(errors="replace").strip(), kind)
-        for (start, kind), end in zip(starts, ends, strict=False)
-        if kind != duckdb.token_type.comment
+        _token(found[0].decode(errors="replace"))
+        for start, kind in duckdb.tokenize(text)
+        if kind != duckdb.token_type.comment and (found := _TOKEN.match(raw, start))
     ]
 
 
-def _token(text: str, kind: duckdb.token_type) -> _Token:
-    if text[:1] in {'"', "'", "`"}:  # a string, too, can name a table: DELETE FROM 'runs'
-        quote = text[0]
-        return _Token("", text[1:-1].replace(quote * 2, quote).lower())
-    if kind in {duckdb.token_type.identifier, duckdb.token_type.keyword}:
-        return _Token(text.upper(), text.lower())
-    return _Token(text.upper(), "")
+def _token(text: str) -> _Token:
+    first = text[0]
+    if first in "\"'`":
+        return _Token("", text[1:-1].replace(first * 2, first).lower())
+    is_word = first.isalnum() or first in "_$" or first > "\x7f"
+    return _Token(text.upper(), text.lower() if is_word else "")
 
 
 def _keyword(tokens: list[_Token], at: int) -> str:
@@ -193,7 +187,7 @@ def _explained(tokens: list[_Token]) -> list[_Token]:
     at = 1 + (_keyword(tokens, 1) == "ANALYZE")
     if _keyword(tokens, at) == "(" and _keyword(tokens, at + 1) not in _QUERY | {"("}:
         at = _after_bracket(tokens, at)
-    if _keyword(tokens, at) not in _QUERY | _WRITING | _DEFINING | {"("}:
+    if _keyword(tokens, at) not in _EXPLAINED:
         raise _refusal(f"EXPLAIN {_keyword(tokens, at)}")
     return tokens[at:]
 

@@ -86,28 +86,24 @@ class RowStore:
         self._elect(cursor)
 
     def write(
-        self, cursor: duckdb.DuckDBPyConnection, replaced: list[str], *, all_fresh: bool
+        self, cursor: duckdb.DuckDBPyConnection, replaced: list[str], *, simple: bool
     ) -> list[tuple[str, int]]:
         """Store `incoming`; `replaced` names transcripts whose old rows go.
 
-        Returns (session key, rows written) pairs. `all_fresh` promises that nothing of any job's
-        transcript will be stored by then, and spares the look.
+        Returns (session key, rows written) pairs. `simple` promises that there is nothing to
+        complete: every job is fresh, and no key comes twice in one.
         """
         if self.table.elect_by:
             self._begin_touched(cursor)
         if replaced:
             self._delete(cursor, replaced)
-        cursor.execute(self._complete_fresh if all_fresh else self._complete)
-        if not all_fresh:
+        cursor.execute(self._as_they_come if simple else self._complete)
+        if not simple:
             cursor.execute(self._delete_completed)
         if self.table.elect_by:
-            cursor.execute(
-                f"INSERT INTO touched SELECT key_hash FROM completed SEMI JOIN {self._name} t"
-                " USING (key_hash)"
-            )
+            cursor.execute(self._touch)
         cursor.execute(self._insert)
-        if self.table.elect_by:
-            self._elect(cursor)
+        self._elect(cursor)
         return cursor.execute(
             "SELECT session_key, count(*) FROM completed GROUP BY session_key"
         ).fetchall()
@@ -139,39 +135,43 @@ class RowStore:
             for c in self.table.columns
         )
 
-    def _completed_from(self, rows: str) -> str:
+    @cached_property
+    def _hash(self) -> str:
+        """The key's hash; stable across versions and machines, which hash() does not promise."""
+        if not self.table.elect_by:
+            return ""
+        text = " || chr(31) || ".join(f"CAST({k} AS VARCHAR)" for k in self._key)
+        return f", md5_number_lower({text}) AS key_hash"
+
+    @cached_property
+    def _as_they_come(self) -> str:
+        return (
+            "CREATE OR REPLACE TEMP TABLE completed AS"
+            " SELECT session_key, session_id, username, agent, fresh,"
+            f" {self._own}{self._hash} FROM incoming JOIN jobs USING (_job)"
+        )
+
+    @cached_property
+    def _complete(self) -> str:
         key = ", ".join(self._key)
+        stored = ", ".join(f"t.{_quote(c.name)}" for c in self.table.columns)
+        same = " AND ".join(f"t.{k} = i.{k}" for k in self._key)
         values = ", ".join(
             f"{_COMPLETE[c.completion].format(_quote(c.name))} AS {_quote(c.name)}"
             for c in self.table.columns
             if c.name not in self.table.key
         )
-        if self.table.elect_by:
-            # Stable across versions and machines, which DuckDB's own hash() does not promise.
-            text = " || chr(31) || ".join(f"CAST({k} AS VARCHAR)" for k in self._key)
-            values += f", md5_number_lower({text}) AS key_hash"
         return (
             "CREATE OR REPLACE TEMP TABLE completed AS"
             " SELECT any_value(session_key) AS session_key, any_value(session_id) AS session_id,"
-            " any_value(username) AS username, any_value(agent) AS agent, any_value(fresh) AS fresh,"
-            f" {key}, {values}"
-            f" FROM ({rows}) r JOIN jobs USING (_job) GROUP BY _job, {key}"
-        )
-
-    @cached_property
-    def _complete_fresh(self) -> str:
-        return self._completed_from(f"SELECT _job, _seq, {self._own} FROM incoming")
-
-    @cached_property
-    def _complete(self) -> str:
-        stored = ", ".join(f"t.{_quote(c.name)}" for c in self.table.columns)
-        same = " AND ".join(f"t.{k} = i.{k}" for k in self._key)
-        return self._completed_from(
+            " any_value(username) AS username, any_value(agent) AS agent,"
+            f" any_value(fresh) AS fresh, {key}, {values}{self._hash} FROM ("
             f"SELECT _job, _seq, {self._own} FROM incoming UNION ALL"
             f" SELECT j._job, -1, {stored} FROM {self._name} t"
             " JOIN (SELECT _job, session_key FROM jobs WHERE NOT fresh) j"
             " ON t.session_key = j.session_key"
             f" SEMI JOIN incoming i ON i._job = j._job AND {same}"
+            f") r JOIN jobs USING (_job) GROUP BY _job, {key}"
         )
 
     @cached_property
@@ -190,7 +190,7 @@ class RowStore:
         )
         elected = ""
         if self.table.elect_by:
-            elected = f", key_hash, {self._first} AND ({self.table.eligible}) AS counted"
+            elected = f", key_hash, ({self.table.eligible}) AS counted"
         return f"INSERT INTO {self._name} BY NAME SELECT {own}{derived}{elected} FROM completed"
 
     @cached_property
@@ -201,6 +201,15 @@ class RowStore:
         return (
             f"row_number() OVER (PARTITION BY username, key_hash, {key}"
             f" ORDER BY {order}, session_key) = 1"
+        )
+
+    @cached_property
+    def _touch(self) -> str:
+        """Keys that have other copies: among what comes, or stored."""
+        return (
+            "INSERT INTO touched SELECT key_hash FROM completed GROUP BY key_hash"
+            " HAVING count(*) > 1 UNION SELECT key_hash FROM completed"
+            f" SEMI JOIN {self._name} t USING (key_hash)"
         )
 
     def _begin_touched(self, cursor: duckdb.DuckDBPyConnection) -> None:

@@ -236,14 +236,15 @@ class FactsRunStore:
         all_fresh = all(e.fresh for e in extracted)
         counts: dict[str, int] = {}
         for table in processor.tables:
-            parts = [r.ipc for r in rows if r.table == table.name]
+            parts = [r for r in rows if r.table == table.name]
             store = RowStore(table)
             if not parts:
                 if replaced:
                     store.forget(cursor, replaced)
                 continue
-            _register_rows(cursor, parts)
-            for key, count in store.write(cursor, replaced, all_fresh=all_fresh):
+            _register_rows(cursor, [r.ipc for r in parts])
+            simple = all_fresh and all(r.whole for r in parts)
+            for key, count in store.write(cursor, replaced, simple=simple):
                 counts[key] = counts.get(key, 0) + count
         return counts
 
