@@ -1,6 +1,6 @@
 """Processors of both kinds, each of which does one bad thing to one transcript: `culprit.jsonl`.
 
-    --processor run_culprits:Effectful.sleeps    --processor run_culprits:Extracting.sleeps
+--processor run_culprits:Effectful.sleeps    --processor run_culprits:Extracting.sleeps
 """
 
 from __future__ import annotations

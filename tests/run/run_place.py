@@ -104,9 +104,7 @@ class Place:
         assert set(specs) <= set(by_spec), [u.reason for u in registry.unusable]
         return [by_spec[spec] for spec in specs]
 
-    def run(
-        self, *specs: str, budget: float | None = None, due_only: bool = False
-    ) -> list[Tally]:
+    def run(self, *specs: str, budget: float | None = None, due_only: bool = False) -> list[Tally]:
         """Run processors, each given as package.module:Class; return the figures of each."""
         return self.runner.run(
             self.processors(*specs),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -86,17 +87,19 @@ class TableRows:
             if (value := row[i]) is not None and (earlier[i] is None or value < earlier[i]):
                 earlier[i] = value
 
-    def take(self, first: int, *, job_ended: bool) -> tuple[bytes, bool, dict[int, str]]:
+    def take(
+        self, first: int, *, job_ended: bool
+    ) -> tuple[bytes, bool, dict[int, int], dict[int, str]]:
         """Return the rows as an Arrow IPC stream, numbered from `first`, and forget them.
 
-        Also whether they are all that their jobs have for this table, and the jobs with a value
-        that does not fit its column, which are left out, with the reason.
+        Also whether they are all that their jobs have for this table, how many each job has, and
+        the jobs with a value that does not fit its column, which are left out, with the reason.
         """
         rows, jobs = self._rows, self._jobs
         whole = job_ended and not self._goes_on
         self._rows, self._jobs, self._by_key, self._goes_on = [], [], {}, not job_ended
         try:
-            return self._stream(rows, jobs, first), whole, {}
+            return self._stream(rows, jobs, first), whole, Counter(jobs), {}
         except ValueError:
             unfit: dict[int, str] = {}
             for job in dict.fromkeys(jobs):
@@ -106,7 +109,8 @@ class TableRows:
                 except ValueError as error:
                     unfit[job] = str(error)
             fit = [(r, j) for r, j in zip(rows, jobs, strict=True) if j not in unfit]
-            return self._stream([r for r, _ in fit], [j for _, j in fit], first), whole, unfit
+            rows, jobs = [r for r, _ in fit], [j for _, j in fit]
+            return self._stream(rows, jobs, first), whole, Counter(jobs), unfit
 
     def _by_name(self, row: Any) -> tuple[Any, ...]:
         unknown = set(row) - set(self._names)

@@ -40,7 +40,7 @@ BATCH_JOBS = 500
 _MARKED_AHEAD = 32
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
-_COMMIT_AFTER = 4.0
+_COMMIT_AFTER = 1.5
 _COMMIT_BYTES = 96 * 1024 * 1024
 
 

@@ -224,9 +224,9 @@ class Extracting:
             count = len(gathered)
             if not count:
                 continue
-            ipc, whole, unfit = gathered.take(self._seq, job_ended=job_ended)
+            ipc, whole, counts, unfit = gathered.take(self._seq, job_ended=job_ended)
             self._seq += count
-            self._sealed.append(Rows(processor, table, ipc, whole))
+            self._sealed.append(Rows(processor, table, ipc, whole, counts))
             for job, reason in unfit.items():
                 self._outcomes = [
                     o for o in self._outcomes if (o.job, o.processor) != (job, processor)

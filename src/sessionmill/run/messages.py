@@ -160,6 +160,8 @@ class Rows(msgspec.Struct, frozen=True):
     ipc: bytes
     #: They are all that their jobs have for this table: no key comes twice in a job.
     whole: bool
+    #: Rows by job.
+    counts: dict[int, int]
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):

@@ -38,6 +38,12 @@ from sessionmill.run.note import READING, SIZE, Note
 _LOOK = 0.05
 #: Seconds for a worker to start, and for one that was told to end.
 _PATIENCE = 60.0
+#: glibc gives large blocks back to the kernel at once; rows come and go by the megabyte.
+_KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_TOP_PAD_": "16777216",
+}
 #: For reading a transcript, which no processor is to blame for.
 _READING_SECONDS = 600.0
 _READING_MB = 2048
@@ -74,6 +80,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what a plugin prints must not get into our JSON
                 pass_fds=fds,
+                env={**os.environ, **_KEEP_MEMORY},
             )
             self._note = Note(memory.fileno())
         theirs.close()

@@ -135,8 +135,8 @@ class Facts:
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "temp_directory": str(self.folder / "spill"),
-                    # One checkpoint, at the end: a backfill would else write its rows twice.
-                    "checkpoint_threshold": "1GB",
+                    # A checkpoint rewrites what is small: few of them in a backfill, and a quick close.
+                    "checkpoint_threshold": "16MB",
                 },
             )
         except duckdb.Error as error:

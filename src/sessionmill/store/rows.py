@@ -81,28 +81,27 @@ class RowStore:
 
     def forget(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:
         """Delete the rows of transcripts, and pass the count on to other copies."""
-        self._begin_touched(cursor)
-        self._delete(cursor, session_keys)
+        self._begin(cursor, session_keys)
         self._elect(cursor)
 
-    def write(
-        self, cursor: duckdb.DuckDBPyConnection, replaced: list[str], *, simple: bool
-    ) -> list[tuple[str, int]]:
-        """Store `incoming`; `replaced` names transcripts whose old rows go.
+    def add(self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]) -> None:
+        """Store `incoming` where there is nothing to complete.
 
-        Returns (session key, rows written) pairs. `simple` promises that there is nothing to
-        complete: every job is fresh, and no key comes twice in one.
+        Every job must be fresh, and no key come twice in one. `replaced` names transcripts whose
+        old rows go.
         """
-        if self.table.elect_by:
-            self._begin_touched(cursor)
-        if replaced:
-            self._delete(cursor, replaced)
-        cursor.execute(self._as_they_come if simple else self._complete)
-        if not simple:
-            cursor.execute(self._delete_completed)
-        if self.table.elect_by:
-            cursor.execute(self._touch)
-        cursor.execute(self._insert)
+        self._begin(cursor, replaced)
+        self._insert(cursor, self._incoming)
+        self._elect(cursor)
+
+    def complete(
+        self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]
+    ) -> list[tuple[str, int]]:
+        """Store `incoming`, completed by key; return (session key, rows written) pairs."""
+        self._begin(cursor, replaced)
+        cursor.execute(self._complete)
+        cursor.execute(self._delete_completed)
+        self._insert(cursor, "completed")
         self._elect(cursor)
         return cursor.execute(
             "SELECT session_key, count(*) FROM completed GROUP BY session_key"
@@ -144,11 +143,10 @@ class RowStore:
         return f", md5_number_lower({text}) AS key_hash"
 
     @cached_property
-    def _as_they_come(self) -> str:
+    def _incoming(self) -> str:
         return (
-            "CREATE OR REPLACE TEMP TABLE completed AS"
-            " SELECT session_key, session_id, username, agent, fresh,"
-            f" {self._own}{self._hash} FROM incoming JOIN jobs USING (_job)"
+            f"(SELECT session_key, session_id, username, agent, {self._own}"
+            " FROM incoming JOIN jobs USING (_job))"
         )
 
     @cached_property
@@ -165,7 +163,7 @@ class RowStore:
             "CREATE OR REPLACE TEMP TABLE completed AS"
             " SELECT any_value(session_key) AS session_key, any_value(session_id) AS session_id,"
             " any_value(username) AS username, any_value(agent) AS agent,"
-            f" any_value(fresh) AS fresh, {key}, {values}{self._hash} FROM ("
+            f" any_value(fresh) AS fresh, {key}, {values} FROM ("
             f"SELECT _job, _seq, {self._own} FROM incoming UNION ALL"
             f" SELECT j._job, -1, {stored} FROM {self._name} t"
             " JOIN (SELECT _job, session_key FROM jobs WHERE NOT fresh) j"
@@ -182,16 +180,21 @@ class RowStore:
             f" WHERE NOT c.fresh AND t.session_key = c.session_key AND {same}"
         )
 
-    @cached_property
-    def _insert(self) -> str:
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Insert rows, and note the keys that have other copies, among them or stored before."""
         own = ", ".join(_quote(c.name) for c in (*IDENTITY, *self.table.columns))
         derived = "".join(
             f", {sql} AS {_quote(name)}" for name, (_, sql, _) in self.table.derived.items()
         )
-        elected = ""
-        if self.table.elect_by:
-            elected = f", key_hash, ({self.table.eligible}) AS counted"
-        return f"INSERT INTO {self._name} BY NAME SELECT {own}{derived}{elected} FROM completed"
+        insert = f"INSERT INTO {self._name} BY NAME SELECT {own}{derived}"
+        if not self.table.elect_by:
+            cursor.execute(f"{insert} FROM {rows}")
+            return
+        # The rows of this transaction will come behind all others.
+        row = first(cursor.execute(f"SELECT max(rowid) + 1 FROM {self._name}"))
+        before = (row[0] or 0) if row else 0
+        cursor.execute(f"{insert}{self._hash}, ({self.table.eligible}) AS counted FROM {rows}")
+        cursor.execute(self._touch, {"before": before})
 
     @cached_property
     def _first(self) -> str:
@@ -205,15 +208,19 @@ class RowStore:
 
     @cached_property
     def _touch(self) -> str:
-        """Keys that have other copies: among what comes, or stored."""
         return (
-            "INSERT INTO touched SELECT key_hash FROM completed GROUP BY key_hash"
-            " HAVING count(*) > 1 UNION SELECT key_hash FROM completed"
-            f" SEMI JOIN {self._name} t USING (key_hash)"
+            "INSERT INTO touched"
+            f" WITH written AS (SELECT key_hash FROM {self._name} WHERE rowid >= $before)"
+            " SELECT key_hash FROM written GROUP BY key_hash HAVING count(*) > 1 UNION"
+            f" SELECT key_hash FROM {self._name} WHERE rowid < $before"
+            " AND key_hash IN (SELECT key_hash FROM written)"
         )
 
-    def _begin_touched(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        cursor.execute("CREATE OR REPLACE TEMP TABLE touched (key_hash UBIGINT)")
+    def _begin(self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]) -> None:
+        if self.table.elect_by:
+            cursor.execute("CREATE OR REPLACE TEMP TABLE touched (key_hash UBIGINT)")
+        if replaced:
+            self._delete(cursor, replaced)
 
     def _delete(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:
         if self.table.elect_by:

@@ -243,8 +243,12 @@ class FactsRunStore:
                     store.forget(cursor, replaced)
                 continue
             _register_rows(cursor, [r.ipc for r in parts])
-            simple = all_fresh and all(r.whole for r in parts)
-            for key, count in store.write(cursor, replaced, simple=simple):
+            if all_fresh and all(r.whole for r in parts):
+                store.add(cursor, replaced)
+                written = _counts(parts, extracted)
+            else:
+                written = store.complete(cursor, replaced)
+            for key, count in written:
                 counts[key] = counts.get(key, 0) + count
         return counts
 
@@ -328,6 +332,14 @@ class FactsEffect:
 
 
 # ── parts of a transaction ───────────────────────────────────────────────────────────────────
+
+
+def _counts(parts: list[Rows], extracted: list[Extracted]) -> list[tuple[str, int]]:
+    """Return (session key, rows) pairs of what was taken in, as the workers counted."""
+    keys = {e.job: e.found.session_key for e in extracted}
+    return [
+        (keys[job], count) for part in parts for job, count in part.counts.items() if job in keys
+    ]
 
 
 def _register_rows(cursor: duckdb.DuckDBPyConnection, parts: list[bytes]) -> None:

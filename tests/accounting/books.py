@@ -1,0 +1,203 @@
+"""A data directory and the transcripts it reads: put some there, take them in, ask the tables.
+
+    books.put("alice/0f3c.jsonl", transcript)
+    books.take_in()
+    books.totals()["output_tokens"]
+
+`run` is the product's whole way, with its worker processes. `take_in` is the same way with the
+worker's code in this process, three times as fast; `test_against_recount.py` shows that both end
+in the same tables.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from sessionmill.app import App
+from sessionmill.collect.discover import Walk, walk
+from sessionmill.collect.roots import sessions_root
+from sessionmill.config import Config
+from sessionmill.demo.transcript import Transcript
+from sessionmill.plugins import Processor, build
+from sessionmill.registry import Registry
+from sessionmill.run import messages
+from sessionmill.run.extract_pass import Gathered, batches
+from sessionmill.run.extract_work import ExtractWork
+from sessionmill.run.extracting import Extracting
+from sessionmill.run.messages import Channel, Progress
+from sessionmill.run.note import Note
+from sessionmill.run.tally import Tally
+from sessionmill.view import reports
+
+Row = dict[str, Any]
+
+TABLES = (
+    "responses",
+    "tool_calls",
+    "slash_commands",
+    "prompts",
+    "malformed_lines",
+    "line_types",
+)
+#: What reading has told of a transcript; the rest of its row is about the file.
+_TOLD = "session_key, session_id, username, agent, client_version, cwd, project"
+
+
+class Books:
+    """One data directory, with a folder of transcripts beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.sessions = folder / "sessions"
+        self.sessions.mkdir(parents=True)
+        config = Config(folder / "data")
+        self.app = App(config, Registry.of(config), "test")
+        self._sent = _Sent()
+        self._worker: Extracting | None = None
+        self._now = datetime(2026, 3, 20, tzinfo=UTC)
+        self._written = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.app.facts.close()
+
+    # Transcripts
+
+    def put(self, key: str, content: Transcript | bytes) -> Path:
+        """Write a transcript's file, or put another in its place."""
+        path = self.sessions / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bytes(content))
+        # Every write has a time of its own, as it would have at the pace of people.
+        self._written += 1
+        os.utime(path, ns=(0, self._written * 1_000_000_000))
+        return path
+
+    # Reading
+
+    @property
+    def processors(self) -> list[Processor]:
+        return self.app.registry.named(())
+
+    def walk(self) -> Walk:
+        return walk([sessions_root(self.sessions)])
+
+    def run(self, *names: str) -> list[Tally]:
+        """Run processors (all, without names), and hold them to having met no error."""
+        tallies = self.app.run(self.app.registry.named(names), self.walk())
+        assert [error for tally in tallies for error in tally.errors] == []
+        return tallies
+
+    def take_in(self, *, version: int = 1) -> None:
+        """Read what is new or changed, or of another `version`, as a run does."""
+        processors = [replace(p, version=version) for p in self.processors]
+        store = self.app.store
+        store.prepare(processors)
+        store.note_walk(self.walk(), self._now)
+        tallies = [Tally(processor.name) for processor in processors]
+        tasks = [store.pending(processor, self._now) for processor in processors]
+        work = ExtractWork(store, lambda: self._now, lambda: 0.0, processors, tallies, tasks)
+        _, waiting = work.split([])
+        gathered = Gathered()
+        for jobs in waiting or batches([], 1):
+            self._work(processors).work(messages.Batch(list(jobs)))
+        for progress in self._sent.take():
+            gathered.outcomes += progress.outcomes
+            gathered.rows += progress.rows
+        work.commit(gathered, [])
+        assert [error for tally in tallies for error in tally.errors] == []
+
+    def _work(self, processors: list[Processor]) -> Extracting:
+        """Return the worker's part, which outlives a run as a worker may."""
+        if self._worker is None:
+            built = {n: build(p.spec, p.folder, p.settings) for n, p in enumerate(processors)}
+            self._worker = Extracting(self._sent, _Unread(), built)
+        return self._worker
+
+    # Asking
+
+    def ask(self, sql: str, *parameters: object) -> list[Row]:
+        """Return what a query finds."""
+        cursor = self.app.facts.cursor()
+        cursor.execute(sql, list(parameters))
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def rows(self, table: str, where: str = "true") -> list[Row]:
+        """Return a table's rows, as the transcripts have them."""
+        return self.ask(f"FROM {table} WHERE {where} ORDER BY session_key, line_offset")  # noqa: S608
+
+    def row(self, table: str, where: str = "true") -> Row:
+        """Return the one row there is."""
+        [row] = self.rows(table, where)
+        return row
+
+    def counted(self, table: str, where: str = "true") -> list[Row]:
+        """Return the rows that reports count."""
+        return self.rows(table, f"counted AND ({where})")
+
+    def totals(self) -> dict[str, int]:
+        """Return what `report usage` says of everything."""
+        rows = reports.usage(self.app.facts.cursor(), "total")
+        return dict(zip(rows.columns, rows.values[0], strict=True))
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Return every row of every table, with every column."""
+        cursor = self.app.facts.cursor()
+        tables = {
+            name: cursor.execute(f"FROM {name} ORDER BY ALL").fetchall()  # noqa: S608
+            for name in TABLES
+        }
+        told = cursor.execute(f"SELECT {_TOLD} FROM transcripts ORDER BY ALL")  # noqa: S608
+        return {**tables, "transcripts": told.fetchall()}
+
+    def differences(self) -> list[str]:
+        """Return rows that only some users have, where all have the same below their folders."""
+        cursor = self.app.facts.cursor()
+        [users] = self.ask("SELECT count(DISTINCT username) AS n FROM transcripts")
+        found: list[str] = []
+        for name in (*TABLES, "transcripts"):
+            names = [d[0] for d in cursor.execute(f"FROM {name} LIMIT 0").description or ()]
+            columns = _TOLD if name == "transcripts" else "*"
+            if "key_hash" in names:
+                # The id of what has none is its place, and begins with the username.
+                columns = "* EXCLUDE (key_hash)"
+            cursor.execute(
+                "SELECT replace(r::VARCHAR, username, '(user)') AS row, count(*), min(username)"  # noqa: S608
+                f" FROM (SELECT {columns} FROM {name}) r GROUP BY row HAVING count(*) <> $users",
+                {"users": users["n"]},
+            )
+            found += [f"{name}: {n} users, like {user}: {row}" for row, n, user in cursor.fetchall()]
+        return found
+
+
+class _Sent(Channel):
+    """In the place of the socket to the owner: keeps what the worker's part sends."""
+
+    def __init__(self) -> None:
+        self._progress: list[Progress] = []
+
+    def send(self, body: bytes, kind: int = messages.MESSAGE) -> None:
+        message = messages.from_worker.decode(body)
+        assert isinstance(message, Progress) and kind == messages.MESSAGE
+        self._progress.append(message)
+
+    def take(self) -> Iterator[Progress]:
+        while self._progress:
+            yield self._progress.pop(0)
+
+
+class _Unread(Note):
+    """In the place of the memory shared with the owner, who is here."""
+
+    def __init__(self) -> None:
+        pass
+
+    def write(self, job: int, processor: int = 0) -> None:
+        pass

@@ -1,0 +1,263 @@
+"""Transcripts that hypothesis makes up, move by move, for properties that hold of any of them.
+
+A move is what a person, a model or a client may do; it is drawn together with a small number that
+varies it. Texts, ids and sub-agents come from so few that they meet again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
+from sessionmill.demo.codex import CodexRollout
+
+TEXTS = ("go on", "wait: ümläut ✓", "again", "<command-name>no command</command-name>")
+AGENT = "a7f3c21"
+ELSEWHERE = "toolu_01Elsewhere"
+
+#: Lines that no client means to write, each with what may be around it.
+DAMAGED = (
+    b'{"type":"user","message":{"content":"cut of\n',
+    b"// a comment\n",
+    b"\n",
+    b"  \r\n",
+    b"[1,2]\n",
+    b'"a string"\n',
+    b"null\n",
+    b"\0\0\0\n",
+    b'{"type":"user","message":{"content":"\xff\xfe"}}\n',
+    b"[" * 3000 + b"]" * 3000 + b"\n",
+)
+
+
+class ClaudeSession:
+    """A Claude transcript in the making, with what later moves refer to."""
+
+    def __init__(self, transcript: ClaudeTranscript) -> None:
+        self._main = transcript
+        self._agent = ClaudeTranscript(
+            transcript.session_id, agent_id=AGENT, version="2.1.39", seed=transcript.seed
+        )
+        self._messages = ["msg_01Elsewhere"]
+        self._calls = [ELSEWHERE]
+        #: The last prompt: its line's uuid, and the number of its text.
+        self._prompted = ("6f1e-of-elsewhere", 0)
+
+    # What a person does
+
+    def prompt(self, n: int) -> None:
+        self._prompted = (self._main.prompt(TEXTS[n]), n)
+
+    def send_image(self, n: int) -> None:
+        image = {"type": "image", "source": {"type": "base64", "data": "AAAA" * n}}
+        text = {"type": "text", "text": TEXTS[n]}
+        self._main.prompt_blocks([image, text] if n % 2 else [image])
+
+    def prompt_without_uuid(self, n: int) -> None:
+        self._main.prompt(TEXTS[n], uuid=None)
+
+    def queue(self, n: int) -> None:
+        self._main.queued_command(TEXTS[n])
+
+    def queue_what_was_told_before(self, n: int) -> None:
+        """Write the attachment behind the user line that repeats it, with the earlier time."""
+        self._main.wait(-60)
+        self._main.queued_command(TEXTS[n])
+        self._main.wait(60)
+
+    def queue_with_source(self, n: int) -> None:
+        source, text = self._prompted if n % 2 else (f"source-{n}", n)
+        self._main.queued_command(TEXTS[text], source_uuid=source)
+
+    def end_task(self, n: int) -> None:
+        if n % 2:
+            self._main.queued_command(TEXTS[n], mode="task-notification")
+        else:
+            self._main.task_notification()
+
+    def command(self, n: int) -> None:
+        self._main.command(("/clear", "/shop:deploy")[n % 2], custom=n > 1)
+
+    def local_command(self, n: int) -> None:
+        self._main.local_command()
+        self._main.command_output(TEXTS[n])
+
+    def interrupt(self, n: int) -> None:
+        self._main.interrupt(during_tool=bool(n % 2))
+
+    # What the model does
+
+    def respond(self, n: int) -> None:
+        growing = (1, 7, 9)[:n]
+        told = self._main.response(partial_output_tokens=growing, output_tokens=40 + n)
+        self._messages.append(told)
+
+    def respond_again(self, n: int) -> None:
+        """Repeat an earlier response, grown or not; other lines stand between."""
+        told = self._messages[n % len(self._messages)]
+        self._main.response(id=told, output_tokens=30 * n, calls=[ToolUse("Bash")] * (n % 2))
+
+    def respond_without_id(self, n: int) -> None:
+        fields: dict[str, Any] = {"uuid": None} if n % 2 else {}
+        self._main.response(id="", output_tokens=n, **fields)
+
+    def respond_without_usage(self, n: int) -> None:
+        self._main.response(with_usage=False, model=f"model-{n}")
+
+    def respond_by_fallback(self, n: int) -> None:
+        earlier = [{"output_tokens": at + 1, "model": "claude-first"} for at in range(n)]
+        self._main.response(usage={"iterations": [*earlier, {"output_tokens": 100}]})
+
+    def respond_from_cache(self, n: int) -> None:
+        self._main.response(
+            cache_read_tokens=1000 * n,
+            cache_write_5m_tokens=10 * n,
+            cache_write_1h_tokens=7 * (n % 2),
+            split_cache=n != 3,
+        )
+
+    def fail(self, n: int) -> None:
+        self._main.api_error(TEXTS[n])
+
+    def call(self, n: int) -> None:
+        uses = (
+            ToolUse("Bash", {"command": "ls"}),
+            skill("shop:deploy"),
+            mcp("linear", "get_issue"),
+            ToolUse("Read", {"file_path": "/work/a"}),
+        )
+        self._main.call(uses[n], result=TEXTS[n], is_error=n == 3 or None, after=n)
+
+    def begin_call(self, n: int) -> None:
+        uses = (ToolUse("Bash"), subagent("Explore"), subagent("shop:review", tool="Agent"))
+        self._calls.append(self._main.call(uses[n % 3], result=None))
+
+    def finish_call(self, n: int) -> None:
+        """Give a result: of an open call, of one that was told already, or of one not here."""
+        self._main.result(self._calls[n % len(self._calls)], "x" * n, is_error=n == 3)
+
+    def finish_agent(self, n: int) -> None:
+        self._main.agent_result(self._calls[-1], AGENT, background=bool(n % 2))
+
+    # Sub-agents
+
+    def relay(self, n: int) -> None:
+        """Let the sub-agent do something, and quote it in a progress line."""
+        if n == 0:
+            self._agent.prompt(TEXTS[n])
+        elif n == 1:
+            self._agent.response(output_tokens=11)
+        else:
+            self._agent.call("Grep", result="none" if n == 2 else None)
+        self._main.progress(self._agent, agent_id=AGENT, parent_tool_use_id=self._calls[-1])
+
+    def step_aside(self, n: int) -> None:
+        aside = ClaudeTranscript(self._main.session_id, sidechain=True, seed=n)
+        aside.prompt(TEXTS[n])
+        aside.call("Grep", result="none")
+        self._main.include(aside)
+
+    # What the client adds
+
+    def explain(self, n: int) -> None:
+        self._main.meta(TEXTS[n])
+
+    def compact(self, n: int) -> None:
+        self._main.compact_boundary()
+        self._main.compact_summary(TEXTS[n])
+
+    def write_down(self, n: int) -> None:
+        main = self._main
+        (main.snapshot, main.summary, main.title, main.hook_progress)[n]()
+
+    def change_client(self, n: int) -> None:
+        self._main.version = ("1.0.98", "2.0.5", "2.1.39", "2.1.205")[n]
+        self._main.cwd = f"/work/shop{n}"
+
+
+class CodexSession:
+    """A rollout in the making."""
+
+    def __init__(self, transcript: CodexRollout) -> None:
+        self._main = transcript
+
+    def turn(self, n: int) -> None:
+        self._main.turn(f"gpt-{n}")
+
+    def prompt(self, n: int) -> None:
+        self._main.prompt(TEXTS[n])
+
+    def message(self, n: int) -> None:
+        self._main.message(TEXTS[n])
+
+    def count(self, n: int) -> None:
+        self._main.tokens(100 * n, 10 * n, n + 1, reasoning=n)
+
+    def count_again(self, n: int) -> None:
+        (self._main.repeat_tokens, self._main.null_tokens)[n % 2]()
+
+    def count_anew(self, n: int) -> None:
+        """Begin the totals again, as a client that lost them."""
+        names = ("input", "cached_input", "output", "reasoning_output", "total")
+        figures = {f"{name}_tokens": n for name in names}
+        info = {"total_token_usage": figures, "last_token_usage": figures}
+        self._main.line({"type": "event_msg", "payload": {"type": "token_count", "info": info}})
+
+    def call(self, n: int) -> None:
+        failed = False if n % 2 else None
+        if n < 2:
+            self._main.call("exec_command", success=failed, after=n)
+        elif n == 2:
+            self._main.call("ask", namespace="mcp__deepwiki", success=False)
+        else:
+            self._main.custom_call(success=failed)
+
+    def begin_call(self, n: int) -> None:
+        self._main.call(("exec_command", "update_plan")[n % 2], result=None)
+
+    def search(self, _: int) -> None:
+        self._main.web_search()
+
+    def compact(self, _: int) -> None:
+        self._main.compacted()
+
+    def end(self, n: int) -> None:
+        (self._main.abort, self._main.complete, self._main.reasoning)[n % 3]()
+
+    def reopen(self, _: int) -> None:
+        self._main.reopen()
+
+
+Session = ClaudeSession | CodexSession
+
+
+def moves_of(kind: type[Session]) -> list[str]:
+    """Return the names of all moves."""
+    return [name for name in vars(kind) if not name.startswith("_")]
+
+
+def moves(kind: type[Session], *, most: int = 20) -> st.SearchStrategy[list[tuple[str, int]]]:
+    """Draw what happens in a session: (move, number) pairs."""
+    return st.lists(
+        st.tuples(st.sampled_from(moves_of(kind)), st.integers(0, 3)), min_size=1, max_size=most
+    )
+
+
+def play(session: Session, drawn: list[tuple[str, int]]) -> None:
+    """Do the moves."""
+    for name, n in drawn:
+        getattr(session, name)(n)
+
+
+def every_move(session: Session) -> None:
+    """Do each move in each of its variants, once."""
+    play(session, [(name, n) for name in moves_of(type(session)) for n in range(4)])
+
+
+def wrong_in_type(line: bytes) -> bytes:
+    """Return a line with a number where texts are expected, which loses fields and no more."""
+    record = json.loads(line)
+    return json.dumps({**record, "cwd": 7, "origin": [7], "version": {}}).encode() + b"\n"

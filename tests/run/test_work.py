@@ -1,0 +1,252 @@
+"""What becomes of a (processor, session): waits, attempts, dead letters, and suspects of a death."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from math import ceil, log2
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessionmill.collect.discover import Found
+from sessionmill.run.work import (
+    DEATHS_TO_CHARGE,
+    Leftover,
+    RetryPolicy,
+    State,
+    Task,
+    failed,
+    succeeded,
+    suspects,
+)
+
+NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
+FOUND = Found("alice/s.jsonl", "alice", "/srv", "/srv/alice/s.jsonl", 500, 7)
+TASK = Task(
+    processor="usage", version=1, found=FOUND, known=True, stored_version=1, stored_size=500
+)
+
+policies = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 50),
+    first_wait=st.timedeltas(timedelta(seconds=1), timedelta(hours=1)),
+    factor=st.integers(1, 4),
+    longest_wait=st.timedeltas(timedelta(hours=1), timedelta(days=30)),
+    spread=st.floats(0, 0.9),
+)
+spreads = st.floats(-1, 1)
+
+
+def next_task(task: Task, state: State) -> Task:
+    """Return the same session's next task, as the store reads it back from its state row."""
+    return replace(
+        task,
+        stored_version=state.version,
+        stored_size=state.size,
+        safe_offset=state.safe_offset,
+        fingerprint=state.fingerprint,
+        carry=state.carry,
+        file_hash=state.file_hash,
+        attempts=state.attempts,
+        failing_since=state.failing_since,
+        processed_at=state.processed_at,
+    )
+
+
+def fail_often(task: Task, times: int, policy: RetryPolicy) -> list[State]:
+    """Fail again and again, a minute apart; return the states."""
+    states = []
+    for number in range(times):
+        states.append(failed(task, "no", NOW + timedelta(minutes=number), policy))
+        task = next_task(task, states[-1])
+    return states
+
+
+# ── waits ──
+
+
+def test_the_waits_are_those_of_the_design() -> None:
+    minutes = [RetryPolicy().wait_after(n) / timedelta(minutes=1) for n in range(1, 8)]
+    assert minutes == [1, 4, 16, 64, 256, 360, 360]
+
+
+@given(policies, st.integers(1, 10_000), spreads)
+def test_a_wait_never_shrinks(policy: RetryPolicy, attempts: int, spread: float) -> None:
+    assert policy.wait_after(attempts, spread) <= policy.wait_after(attempts + 1, spread)
+
+
+@given(policies, st.integers(1, 10_000), spreads)
+def test_a_wait_never_passes_the_longest_by_more_than_its_spread(
+    policy: RetryPolicy, attempts: int, spread: float
+) -> None:
+    wait = policy.wait_after(attempts, spread)
+    longest = policy.longest_wait * (1 + policy.spread)
+    assert timedelta(0) < wait <= longest + timedelta(microseconds=1)
+
+
+@given(policies, st.integers(1, 10_000), spreads)
+def test_a_wait_is_spread_by_no_more_than_the_policy_says(
+    policy: RetryPolicy, attempts: int, spread: float
+) -> None:
+    plain, wait = policy.wait_after(attempts), policy.wait_after(attempts, spread)
+    assert abs(wait - plain) <= plain * policy.spread + timedelta(microseconds=1)
+
+
+# ── attempts ──
+
+
+@given(policies, st.integers(1, 60))
+def test_a_session_is_a_dead_letter_from_the_attempt_on_that_spends_them(
+    policy: RetryPolicy, times: int
+) -> None:
+    for number, state in enumerate(fail_often(TASK, times, policy), 1):
+        spent = number >= policy.max_attempts
+        assert state.attempts == number
+        assert (state.dead_at is not None) == spent
+        assert (state.next_attempt_at is None) == spent, "a dead letter waits for a person"
+
+
+def test_a_failed_session_waits_from_its_last_attempt_on() -> None:
+    first, second = fail_often(TASK, 2, RetryPolicy())
+    assert first.next_attempt_at == NOW + timedelta(minutes=1)
+    assert second.next_attempt_at == NOW + timedelta(minutes=1 + 4)
+
+
+@given(policies, st.integers(0, 60))
+def test_new_content_starts_the_count_anew(policy: RetryPolicy, before: int) -> None:
+    task = replace(TASK, attempts=before, found=_resized(501))
+    state = failed(task, "no", NOW, policy)
+    assert state.attempts == 1
+    assert (state.dead_at is None) == (policy.max_attempts > 1)
+
+
+def test_a_first_failure_counts_one_whatever_the_size() -> None:
+    task = replace(TASK, known=False, stored_version=None, stored_size=None)
+    assert failed(task, "no", NOW, RetryPolicy()).attempts == 1
+
+
+@given(st.integers(2, 40))
+def test_a_session_fails_since_its_first_failure(times: int) -> None:
+    states = fail_often(TASK, times, RetryPolicy())
+    assert {state.failing_since for state in states} == {NOW}
+
+
+def test_success_forgets_failures() -> None:
+    [state] = fail_often(TASK, 1, RetryPolicy())
+    done = succeeded(next_task(TASK, state), NOW)
+    assert (done.attempts, done.failing_since, done.dead_at) == (0, None, None)
+    assert (done.next_attempt_at, done.last_error) == (None, None)
+
+
+# ── what was taken in ──
+
+
+@given(st.integers(0, 500), st.binary(max_size=20), st.text(max_size=20))
+def test_a_failure_keeps_what_this_version_has_taken_in(
+    offset: int, carry: bytes, fingerprint: str
+) -> None:
+    task = replace(TASK, safe_offset=offset, carry=carry, fingerprint=fingerprint, processed_at=NOW)
+    state = failed(task, "no", NOW + timedelta(hours=1), RetryPolicy())
+    assert (state.safe_offset, state.carry, state.fingerprint) == (offset, carry, fingerprint)
+    assert state.processed_at == NOW
+
+
+@given(st.integers(1, 500))
+def test_a_failure_of_another_version_begins_at_the_start(offset: int) -> None:
+    task = replace(TASK, version=2, safe_offset=offset, carry=b"x", fingerprint="f", file_hash="h")
+    state = failed(task, "no", NOW, RetryPolicy())
+    assert (state.safe_offset, state.carry, state.fingerprint) == (0, None, None)
+    assert state.file_hash is None, "the same content is to be read again by the new version"
+
+
+def test_a_state_tells_what_was_seen_before_reading() -> None:
+    for state in (succeeded(TASK, NOW), failed(TASK, "no", NOW, RetryPolicy())):
+        assert (state.size, state.mtime_ns) == (FOUND.size, FOUND.mtime_ns)
+
+
+# ── suspects ──
+
+batches = st.lists(st.integers(1, 80), min_size=1, max_size=6).map(lambda sizes: _batches(sizes))
+
+
+def test_a_batch_is_halved_until_one_stands_alone() -> None:
+    left = [Leftover("b", tuple("abcde"))]
+    sizes = []
+    while len(left[0].session_keys) > 1:
+        left = suspects([replace(left[0], at_work=True)])
+        sizes.append([len(part.session_keys) for part in left])
+    assert sizes == [[3, 2], [2, 1], [1, 1]]
+
+
+@given(batches)
+def test_halving_loses_no_session_and_doubles_none(parts: list[list[str]]) -> None:
+    left = [Leftover(f"b{number}", tuple(part)) for number, part in enumerate(parts)]
+    after = [key for part in suspects(left) for key in part.session_keys]
+    assert sorted(after) == sorted(key for part in parts for key in part)
+
+
+@given(batches, st.integers(0, 1))
+def test_a_suspect_that_only_waited_stays_as_it_is(parts: list[list[str]], deaths: int) -> None:
+    left = [Leftover(f"b{n}", tuple(p), deaths, at_work=False) for n, p in enumerate(parts)]
+    assert suspects(left) == left
+
+
+def test_a_batch_left_by_two_processors_is_halved_once() -> None:
+    left = Leftover("b", ("a", "b", "c"))
+    assert suspects([left, left]) == suspects([left])
+
+
+def test_a_session_left_by_one_of_two_processors_that_shared_a_batch_stays_a_suspect() -> None:
+    shared = [Leftover("b", ("a", "b")), Leftover("b", ("a", "b", "c", "d"))]
+    assert {key for part in suspects(shared) for key in part.session_keys} == set("abcd")
+
+
+@given(batches, st.data())
+def test_only_what_kills_its_owner_is_charged_and_soon(
+    parts: list[list[str]], data: st.DataObject
+) -> None:
+    everything = [key for part in parts for key in part]
+    killers = data.draw(st.sets(st.sampled_from(everything), max_size=3))
+    charged, done, deaths = _run_until_quiet(parts, killers)
+    assert charged == killers
+    assert done == set(everything) - killers
+    longest = max(map(len, parts))
+    each = ceil(log2(longest)) + DEATHS_TO_CHARGE
+    assert deaths <= each * len(killers), f"{deaths} deaths for {len(killers)} killers"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 50, 500])
+def test_a_killer_dies_alone_twice_before_it_is_charged(size: int) -> None:
+    part = [f"s{number}" for number in range(size)]
+    charged, _, deaths = _run_until_quiet([part], {part[-1]})
+    assert charged == {part[-1]}
+    assert deaths >= DEATHS_TO_CHARGE, "nobody is charged for one dead owner"
+
+
+def _run_until_quiet(parts: list[list[str]], killers: set[str]) -> tuple[set[str], set[str], int]:
+    """Run batches in owner after owner, each ended by the first killer that it meets."""
+    charged: set[str] = set()
+    done: set[str] = set()
+    deaths = 0
+    waiting = [Leftover(f"b{n}", tuple(part), at_work=False) for n, part in enumerate(parts)]
+    while waiting:
+        part, *waiting = waiting
+        if part.deaths >= DEATHS_TO_CHARGE:
+            assert len(part.session_keys) == 1
+            charged |= set(part.session_keys)
+        elif killers & set(part.session_keys):
+            deaths += 1
+            waiting = suspects([replace(part, at_work=True), *waiting])
+        else:
+            done |= set(part.session_keys)
+    return charged, done, deaths
+
+
+def _batches(sizes: list[int]) -> list[list[str]]:
+    return [[f"alice/{batch}-{n}.jsonl" for n in range(size)] for batch, size in enumerate(sizes)]
+
+
+def _resized(size: int) -> Found:
+    return Found("alice/s.jsonl", "alice", "/srv", "/srv/alice/s.jsonl", size, 7)
