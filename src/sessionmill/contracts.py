@@ -201,7 +201,7 @@ class ProcessorContext:
     log: logging.Logger
 
 
-class RetryLater(Exception):  # noqa: N818 - an imperative: what the framework is to do
+class RetryLater(Exception):
     """What the processor depends on is away: count no attempt and pause the whole processor.
 
     `after` is the least wait in seconds; without it the pause grows from a minute to an hour.

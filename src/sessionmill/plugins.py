@@ -128,7 +128,7 @@ _SECRET = re.compile(
 
 
 def _takes_context(made: Any) -> bool:
-    if not inspect.isclass(made) or made.__init__ is object.__init__:  # type: ignore[misc] # only compared
+    if not inspect.isclass(made) or made.__init__ is object.__init__:
         return False
     parameters = list(inspect.signature(made).parameters.values())
     required = [

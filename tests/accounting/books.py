@@ -5,13 +5,14 @@
     books.totals()["output_tokens"]
 
 `run` is the product's whole way, with its worker processes. `take_in` is the same way with the
-worker's code in this process, three times as fast; `test_against_recount.py` shows that both end
-in the same tables.
+worker's part in this process, three times as fast; test_any_cut.py shows that both end in the
+same tables.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,6 +79,14 @@ class Books:
         self._written += 1
         os.utime(path, ns=(0, self._written * 1_000_000_000))
         return path
+
+    def remove(self, key: str) -> None:
+        """Delete a transcript's file, as clients do after some weeks."""
+        (self.sessions / key).unlink(missing_ok=True)
+
+    def forget_transcripts(self) -> None:
+        """Make room on the disk."""
+        shutil.rmtree(self.sessions)
 
     # Reading
 
@@ -157,24 +166,41 @@ class Books:
         told = cursor.execute(f"SELECT {_TOLD} FROM transcripts ORDER BY ALL")  # noqa: S608
         return {**tables, "transcripts": told.fetchall()}
 
+    def tables_of(self, username: str) -> dict[str, list[str]]:
+        """Return what one user's transcripts have told, without the username."""
+        cursor = self.app.facts.cursor()
+        told: dict[str, list[str]] = {}
+        for name in (*TABLES, "transcripts"):
+            rows = cursor.execute(self._without_username(name), {"user": username}).fetchall()
+            told[name] = sorted(text for text, _ in rows)
+        return told
+
     def differences(self) -> list[str]:
         """Return rows that only some users have, where all have the same below their folders."""
         cursor = self.app.facts.cursor()
         [users] = self.ask("SELECT count(DISTINCT username) AS n FROM transcripts")
         found: list[str] = []
         for name in (*TABLES, "transcripts"):
-            names = [d[0] for d in cursor.execute(f"FROM {name} LIMIT 0").description or ()]
-            columns = _TOLD if name == "transcripts" else "*"
-            if "key_hash" in names:
-                # The id of what has none is its place, and begins with the username.
-                columns = "* EXCLUDE (key_hash)"
-            cursor.execute(
-                "SELECT replace(r::VARCHAR, username, '(user)') AS row, count(*), min(username)"  # noqa: S608
-                f" FROM (SELECT {columns} FROM {name}) r GROUP BY row HAVING count(*) <> $users",
-                {"users": users["n"]},
-            )
-            found += [f"{name}: {n} users, like {user}: {row}" for row, n, user in cursor.fetchall()]
+            rows = cursor.execute(
+                f"SELECT text, count(*), min(username) FROM ({self._without_username(name)})"  # noqa: S608
+                " GROUP BY text HAVING count(*) <> $users",
+                {"user": None, "users": users["n"]},
+            ).fetchall()
+            found += [f"{name}: {n} users, like {user}: {text}" for text, n, user in rows]
         return found
+
+    def _without_username(self, table: str) -> str:
+        """Return the query of a table's rows as texts, of $user or of all."""
+        cursor = self.app.facts.cursor().execute(f"FROM {table} LIMIT 0")
+        names = [column[0] for column in cursor.description or ()]
+        columns = _TOLD if table == "transcripts" else "*"
+        if "key_hash" in names:
+            # The id of what has none is its place, and begins with the username.
+            columns = "* EXCLUDE (key_hash)"
+        return (
+            "SELECT replace(r::VARCHAR, username, '(user)') AS text, username"  # noqa: S608
+            f" FROM (SELECT {columns} FROM {table}) r WHERE $user IS NULL OR username = $user"
+        )
 
 
 class _Sent(Channel):

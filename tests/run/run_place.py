@@ -106,13 +106,14 @@ class Place:
 
     def run(self, *specs: str, budget: float | None = None, due_only: bool = False) -> list[Tally]:
         """Run processors, each given as package.module:Class; return the figures of each."""
-        return self.runner.run(
+        tallies: list[Tally] = self.runner.run(
             self.processors(*specs),
             walk([sessions_root(self.sessions)]),
             actor="cli:tester",
             budget=budget,
             due_only=due_only,
         )
+        return tallies
 
     def run_one(self, spec: str, *, budget: float | None = None) -> Tally:
         [tally] = self.run(spec, budget=budget)

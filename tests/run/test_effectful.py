@@ -324,15 +324,14 @@ def test_a_conflict_with_another_writer_is_run_again_and_not_counted(place: Plac
     assert len(calls(place)) > 12, "there was no conflict: the test shows nothing"
 
 
-@pytest.mark.parametrize("processor", ["Lines", "Moody", "Odd", "Swallows"])
-def test_effectful_processors_and_extractors_never_break_each_others_run(
-    place: Place, processor: str
+def test_an_effectful_processor_and_the_extractors_commit_side_by_side(
+    tmp_path: Path, clock: FakeClock
 ) -> None:
-    place.write_many(40, "failing")
-    own, usage = place.run(f"run_effectful:{processor}", "usage")
-    assert set(errors_of(own)) <= {key("failing")}
-    assert errors_of(usage) == {}
-    assert usage.processed == 41
+    for number in range(4):  # once in four it may go well by luck
+        with Place(tmp_path / str(number), clock) as place:
+            place.write_many(40)
+            own, usage = place.run("run_culprits:Effectful.raises", "usage")
+            assert (own.processed, usage.processed) == (40, 40)
 
 
 def test_a_processor_may_not_write_what_the_framework_or_an_extractor_owns(place: Place) -> None:

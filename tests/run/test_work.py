@@ -1,4 +1,4 @@
-"""What becomes of a (processor, session): waits, attempts, dead letters, and suspects of a death."""
+"""What becomes of a (processor, session): waits, attempts, dead letters, suspects of a death."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_state_tells_what_was_seen_before_reading() -> None:
 
 # ── suspects ──
 
-batches = st.lists(st.integers(1, 80), min_size=1, max_size=6).map(lambda sizes: _batches(sizes))
+batches = st.lists(st.integers(1, 80), min_size=1, max_size=6).map(lambda s: _batches(s))
 
 
 def test_a_batch_is_halved_until_one_stands_alone() -> None:

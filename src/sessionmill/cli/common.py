@@ -18,7 +18,7 @@ from sessionmill.registry import Registry
 
 Db = Annotated[
     Path | None,
-    Parameter(help="The data directory (default: $SESSIONMILL_HOME or the platform's)."),
+    Parameter(help="The data directory (else $SESSIONMILL_HOME, else the platform's)."),
 ]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Specs = Annotated[
@@ -26,7 +26,7 @@ Specs = Annotated[
     Parameter(
         name="--processor",
         negative="",
-        help="Load a processor of your own, package.module:Class; the current folder is importable.",
+        help="Also load package.module:Class; the current folder is importable.",
     ),
 ]
 Dirs = Annotated[list[Path] | None, Parameter(negative="")]

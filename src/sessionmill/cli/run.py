@@ -56,7 +56,7 @@ def run(
 
 
 def start(*, db: Db = None) -> int:
-    """Read this machine's transcripts and print what they say; a demonstration where there are none.
+    """Read this machine's transcripts and print what they say; a demonstration without any.
 
     Example: sessionmill start
     """

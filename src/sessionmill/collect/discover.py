@@ -75,7 +75,7 @@ def _walk_root(root: Root, result: Walk) -> Iterator[Found]:
                 yield from _walk_user(root, username, entry.path, result)
     elif root.kind == "codex":
         sessions = str(root.folder / "sessions")
-        if os.path.isdir(sessions):
+        if Path(sessions).is_dir():
             yield from _walk_user(root, root.username or "", sessions, result, "sessions/")
     else:
         yield from _walk_user(root, root.username or "", str(root.folder), result)
@@ -166,7 +166,7 @@ def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk)
 
 
 def _extends(large: str, small: str) -> bool:
-    with open(large, "rb") as whole, open(small, "rb") as part:
+    with Path(large).open("rb") as whole, Path(small).open("rb") as part:
         while chunk := part.read(1024 * 1024):
             if whole.read(len(chunk)) != chunk:
                 return False

@@ -7,7 +7,7 @@ arguments, file contents) is skipped without being copied.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 
@@ -21,7 +21,7 @@ from sessionmill.decode.records import (
     Response,
     Result,
 )
-from sessionmill.decode.text import string, text_bytes, text_hash
+from sessionmill.decode.text import starts, string, text_bytes, text_hash
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 _NOTHING = msgspec.Raw(b"")
@@ -174,14 +174,14 @@ class ClaudeCode:
     """Decodes the lines of one Claude Code transcript. Keeps no state between lines."""
 
     agent: ClassVar[str] = "claude-code"
-    shape: ClassVar[type[Line]] = Line
+    shape: ClassVar[type[msgspec.Struct]] = Line
 
     def __init__(self, key: str, path_kind: PathKind, state: object = None) -> None:
         del state
         self._key = key
         #: A line's rank is its file's, or its own within a main file.
         self._agent_file = path_kind == "agent_file"
-        self.state = None
+        self.state: Any = None
 
     def read(self, line: Line, offset: int, end: int, raw: memoryview | bytes) -> Record:
         """Return what `line`, parsed from `raw`, says."""
@@ -238,9 +238,7 @@ class ClaudeCode:
         content = line.message.content if line.message is not None else None
         if isinstance(content, list):
             results = [
-                Result(
-                    block.tool_use_id, block.is_error is True, _result_bytes(block.content)
-                )
+                Result(block.tool_use_id, block.is_error is True, _result_bytes(block.content))
                 for block in content
                 if block.type == "tool_result" and block.tool_use_id
             ]
@@ -288,7 +286,7 @@ class ClaudeCode:
     def _read_system(self, line: Line, record: Record) -> None:
         record.type = f"system/{line.subtype}" if line.subtype else "system"
         record.known = line.subtype is None or line.subtype in _KNOWN_SUBTYPES["system"]
-        if line.subtype == "local_command" and _starts(line.content, b'"'):
+        if line.subtype == "local_command" and starts(line.content, b'"'):
             record.command = self._command(string(line.content).strip(), record)
 
     def _read_progress(self, line: Line, record: Record) -> None:
@@ -298,7 +296,7 @@ class ClaudeCode:
             return
         record.type = f"progress/{data.type}"
         record.known = data.type in _KNOWN_SUBTYPES["progress"]
-        if data.type == "agent_progress" and _starts(data.message, b"{"):
+        if data.type == "agent_progress" and starts(data.message, b"{"):
             self._read_quoted(data, record)
 
     def _read_quoted(self, data: _Data, record: Record) -> None:
@@ -362,7 +360,7 @@ def _typed_text(content: str | list[_Block] | None) -> str | None:
     kinds = {block.type for block in content}
     if "tool_result" in kinds or not kinds & {"text", "image"}:
         return None
-    texts = (string(b.text) for b in content if b.type == "text" and _starts(b.text, b'"'))
+    texts = (string(b.text) for b in content if b.type == "text" and starts(b.text, b'"'))
     text = "\n".join(texts).strip()
     return text if text or "image" in kinds else None
 
@@ -380,7 +378,7 @@ def _call(id: str, name: str, input: _Input | None) -> Call:
 
 
 def _word(raw: msgspec.Raw) -> str | None:
-    return string(raw) if _starts(raw, b'"') else None
+    return string(raw) if starts(raw, b'"') else None
 
 
 def _result_bytes(content: str | list[_Part] | _Part | None) -> int:
@@ -434,10 +432,6 @@ def _response(id: str, model: str | None, usage: _Usage) -> Response:
         usage.speed,
         usage.inference_geo,
     )
-
-
-def _starts(raw: msgspec.Raw, with_: bytes) -> bool:
-    return memoryview(raw)[:1] == with_
 
 
 def _utc(at: datetime | None) -> datetime | None:

@@ -14,7 +14,7 @@ import msgspec
 
 from sessionmill.contracts import PathKind
 from sessionmill.decode.records import Call, CopyRank, Prompt, Record, Response, Result
-from sessionmill.decode.text import string, text_bytes, text_hash
+from sessionmill.decode.text import starts, string, text_bytes, text_hash
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 _NOTHING = msgspec.Raw(b"")
@@ -126,12 +126,12 @@ class Codex:
     """Decodes the lines of one Codex rollout, in order."""
 
     agent: ClassVar[str] = "codex"
-    shape: ClassVar[type[Line]] = Line
+    shape: ClassVar[type[msgspec.Struct]] = Line
 
     def __init__(self, key: str, path_kind: PathKind, state: Any = None) -> None:
         self._key = key
         self._rank = CopyRank.AGENT_FILE if path_kind == "agent_file" else CopyRank.MAIN
-        self.state = State() if state is None else msgspec.convert(state, State)
+        self.state: Any = State() if state is None else msgspec.convert(state, State)
 
     def read(self, line: Line, offset: int, end: int, raw: memoryview | bytes) -> Record:
         """Return what `line`, parsed from `raw`, says."""
@@ -187,7 +187,7 @@ class Codex:
     def _read_event(self, event: _Payload, record: Record) -> None:
         if event.type == "token_count":
             record.responses = self._response(event.info)
-        elif event.type == "user_message" and memoryview(event.message)[:1] == b'"':
+        elif event.type == "user_message" and starts(event.message, b'"'):
             text = string(event.message)
             record.prompt = Prompt(
                 id=self._place(record), text_hash=text_hash(text), characters=len(text)
@@ -213,9 +213,10 @@ class Codex:
             return ()  # the same count once more: 515 of 3,652 real ones are
         last = (info.last_token_usage or _Totals()).figures()
         # A first count, or totals that fell, have no earlier count to be measured from.
-        grew = state.totals is not None and all(a >= b for a, b in zip(totals, state.totals))
-        before = state.totals if grew and state.totals is not None else (0, 0, 0, 0, 0)
-        delta = tuple(a - b for a, b in zip(totals, before)) if grew else last
+        delta: tuple[int, ...] = last
+        if state.totals is not None:
+            steps = tuple(a - b for a, b in zip(totals, state.totals, strict=True))
+            delta = steps if min(steps) >= 0 else last
         self.state = msgspec.structs.replace(state, totals=totals)
         root = state.root_id or self._key
         return (
@@ -255,14 +256,13 @@ def _mcp_failed(raw: msgspec.Raw) -> bool:
 
 def _measure(raw: msgspec.Raw) -> tuple[bool, int]:
     """Return whether an output says that its call failed, and its text's bytes."""
-    first = memoryview(raw)[:1]
-    if first == b'"':
+    if starts(raw, b'"'):
         return False, text_bytes(string(raw))
     try:
-        if first == b"{":
+        if starts(raw, b"{"):
             output = _output.decode(raw)
             return output.success is False, _bytes(output)
-        if first == b"[":
+        if starts(raw, b"["):
             return False, sum(_bytes(part) for part in _outputs.decode(raw))
     except msgspec.MsgspecError:
         return False, 0
@@ -273,7 +273,7 @@ def _bytes(output: _Output) -> int:
     return sum(
         text_bytes(string(part))
         for part in (output.content, output.text, output.image_url)
-        if memoryview(part)[:1] == b'"'
+        if starts(part, b'"')
     )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -22,6 +22,7 @@ from sessionmill.decode.claude_code import ClaudeCode
 from sessionmill.decode.codex import Codex
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import LONGEST_LINE, LongLine, Rest, Slice
+from sessionmill.decode.text import starts
 from sessionmill.decode.tolerant import fit
 
 BOM = b"\xef\xbb\xbf"
@@ -33,9 +34,9 @@ UNDECIDED = "(undecided)"
 class Format(Protocol):
     """One agent's way of writing a transcript; built-in, one module each."""
 
-    agent: str
+    agent: ClassVar[str]
     #: What the typed decoder reads of a line.
-    shape: type[msgspec.Struct]
+    shape: ClassVar[type[msgspec.Struct]]
     #: What later lines rely on: None, or what msgpack can hold.
     state: Any
 
@@ -64,7 +65,7 @@ class _Probe(msgspec.Struct, gc=False):
 
 _probe = msgspec.json.Decoder(_Probe)
 _decoders = {format.agent: msgspec.json.Decoder(format.shape) for format in FORMATS}
-_by_agent = {format.agent: format for format in FORMATS}
+_by_agent: dict[str, Callable[..., Format]] = {format.agent: format for format in FORMATS}
 _scan = json.JSONDecoder()
 _CODEX_TYPES = frozenset(
     f'"{name}"'.encode()
@@ -83,7 +84,7 @@ def recognise(line: memoryview | bytes) -> str | None:
     except _REFUSED:
         return None
     kind = bytes(probe.type)
-    if kind in _CODEX_TYPES and memoryview(probe.payload)[:1] == b"{":
+    if kind in _CODEX_TYPES and starts(probe.payload, b"{"):
         return Codex.agent
     of_claude = (
         probe.sessionId,
@@ -188,7 +189,7 @@ class TranscriptDecoder:
         try:
             line = self._parse(raw)
         except _REFUSED:
-            records.extend(self._second_try(bytes(raw), offset, end))
+            records.extend(self._second_try(self.format, bytes(raw), offset, end))
             return
         state = self.format.state
         record = self.format.read(line, offset, end, raw)
@@ -204,10 +205,8 @@ class TranscriptDecoder:
         self.format = _by_agent[agent](self._key, self._path_kind, state)
         self._parse = _decoders[agent].decode
 
-    def _second_try(self, raw: bytes, offset: int, end: int) -> Iterator[Record]:
+    def _second_try(self, format: Format, raw: bytes, offset: int, end: int) -> Iterator[Record]:
         """Read a line that the typed decoder refused."""
-        format = self.format
-        assert format is not None
         for start, value, recovered in _objects(raw):
             if isinstance(value, _Malformed):
                 yield _malformed(offset, end, value.reason)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -21,6 +23,19 @@ def string(raw: memoryview | bytes) -> str:
         return _string.decode(raw)
     except msgspec.DecodeError:
         return str(json.loads(bytes(raw)))
+
+
+def starts(raw: msgspec.Raw, with_: bytes) -> bool:
+    """Tell whether a raw JSON value starts with a byte: what kind of value it is."""
+    return bytes(memoryview(raw)[:1]) == with_
+
+
+@lru_cache(maxsize=4096)
+def last_part(path: str | None) -> str | None:
+    """Return the last part of a path of any system: "website" of r"D:\\posh\\website"."""
+    if not path:
+        return None
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
 
 
 def text_hash(text: str) -> int:

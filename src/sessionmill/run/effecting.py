@@ -69,7 +69,7 @@ class Effecting:
         """Read the first records, as far as needed to know whose session it is."""
         decoder = TranscriptDecoder(session.key, session.path_kind)
         identity = Identity()
-        with open(session.path, "rb", buffering=0) as file:
+        with Path(session.path).open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             for part in self._reader.slices(file, 0, size):
                 rest = isinstance(part, Rest)

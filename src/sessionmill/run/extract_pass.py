@@ -64,6 +64,7 @@ class Gathered:
 
     @property
     def bytes(self) -> int:
+        """How much its rows weigh."""
         return sum(len(rows.ipc) for rows in self.rows)
 
     def __bool__(self) -> bool:
@@ -194,7 +195,7 @@ class ExtractPass:
 
     def _next_marked(self) -> list[Marked]:
         """Take batches to be marked now: as many as to keep the workers busy until the next."""
-        marked = []
+        marked: list[Marked] = []
         while self._waiting and self._out + len(marked) < _MARKED_AHEAD and not self._over():
             marked.append(Marked(uuid.uuid4().hex, self._waiting.popleft()))
         return marked
@@ -235,7 +236,7 @@ class _Driver:
                 while pending and not self._over():
                     pending.extend(self._do(pending.popleft()))
                 self._sent.put(Gathered(finished=[batch]))
-        except BaseException as error:  # noqa: BLE001 - raised again by the thread that waits
+        except BaseException as error:  # raised again by the thread that waits
             self._sent.put(error)
         finally:
             self._drop_worker()

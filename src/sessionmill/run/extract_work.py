@@ -1,6 +1,4 @@
-"""What an extract pass is to do, and what becomes of it: from tasks to jobs, from outcomes to a
-commit and to the figures of the run.
-"""
+"""The bookkeeping of an extract pass: from tasks to jobs, from outcomes to commits and figures."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -96,7 +97,7 @@ class Extracting:
     # ── one transcript ──
 
     def _take(self, job: Job) -> None:
-        with open(job.path, "rb", buffering=0) as file:
+        with Path(job.path).open("rb", buffering=0) as file:
             start, tries = job.offset, job.tries
             if start and not _is_grown(file.fileno(), job):
                 start, tries = 0, [Try(t.processor) for t in tries]

@@ -155,8 +155,8 @@ class RunStore(Protocol):
         """Write a run down."""
 
 
-class WriteConflict(Exception):  # noqa: N818 - no failure of the session: it is run again
-    """Two transactions wrote the same thing."""
+class WriteConflict(Exception):
+    """Two transactions wrote the same thing: no failure of the session, which is run again."""
 
 
 Clock = Callable[[], datetime]

@@ -200,7 +200,7 @@ class _Thread(threading.Thread):
     def run(self) -> None:
         try:
             self._call(*self._with)
-        except BaseException as error:  # noqa: BLE001 - raised again by raise_again
+        except BaseException as error:  # raised again by raise_again
             self._error = error
 
     def raise_again(self) -> None:

@@ -193,7 +193,7 @@ class StandInHost:
         begin: Callable[[duckdb.DuckDBPyConnection], None],
     ) -> None:
         """Serve `cursor`; `protected` are the tables that a processor may read only."""
-        from sessionmill.run.statement_guard import admit, table_name  # noqa: PLC0415
+        from sessionmill.run.statement_guard import admit, table_name
 
         self._admit, self._table_name = admit, table_name
         self._cursor, self._begin = cursor, begin
@@ -289,7 +289,7 @@ class StandInHost:
 
 
 def _to_stream(rows: Any) -> bytes:
-    import pyarrow  # noqa: PLC0415 - as duckdb below: a worker that needs neither loads neither
+    import pyarrow
 
     table, sink = pyarrow.table(rows), pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
@@ -299,7 +299,7 @@ def _to_stream(rows: Any) -> bytes:
 
 
 def _from_stream(stream: bytes) -> pyarrow.Table:
-    import pyarrow  # noqa: PLC0415
+    import pyarrow
 
     return pyarrow.ipc.open_stream(stream).read_all()
 
@@ -315,7 +315,7 @@ def _error(name: str, message: str) -> Exception:
     """Return DuckDB's or Python's exception of that name, else a RuntimeError that tells it."""
     modules: list[Any] = [builtins]
     with contextlib.suppress(ImportError):
-        import duckdb  # noqa: PLC0415
+        import duckdb
 
         modules.insert(0, duckdb)
     for module in modules:

@@ -75,7 +75,7 @@ class Worker:
         with tempfile.TemporaryFile() as memory:
             memory.truncate(SIZE)
             fds = (theirs.fileno(), memory.fileno(), lifeline)
-            self._process = subprocess.Popen(  # noqa: S603 - this very program
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", __package__ + ".worker", *map(str, fds), str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what a plugin prints must not get into our JSON
@@ -134,7 +134,8 @@ class Worker:
         kind, body = self.receive_frame(patience)
         if kind != MESSAGE:
             raise WorkerLost("asked for the database, which an extractor has not", None, None)
-        return messages.from_worker.decode(body)
+        message: FromWorker = messages.from_worker.decode(body)
+        return message
 
     def receive_frame(self, patience: float | None = None) -> tuple[int, bytes]:
         """Return its next frame, keeping an eye on it while waiting. Raises WorkerLost."""

@@ -31,8 +31,8 @@ class RetryPolicy:
     def wait_after(self, attempts: int, spread: float = 0.0) -> timedelta:
         """Return the wait after so many failures; `spread` lies between -1 and 1."""
         exponent = min(attempts - 1, 16)
-        wait = min(self.first_wait * self.factor**exponent, self.longest_wait)
-        return wait * (1 + self.spread * spread)
+        wait = min(self.first_wait * int(self.factor**exponent), self.longest_wait)
+        return wait * (1.0 + self.spread * spread)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,8 +135,6 @@ class Facts:
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "temp_directory": str(self.folder / "spill"),
-                    # A checkpoint rewrites what is small: few of them in a backfill, and a quick close.
-                    "checkpoint_threshold": "16MB",
                 },
             )
         except duckdb.Error as error:
@@ -235,6 +233,7 @@ def _schema_version(cursor: duckdb.DuckDBPyConnection) -> int:
 
 
 def roll_back(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Undo what a cursor has begun, if anything."""
     try:
         cursor.execute("ROLLBACK")
     except duckdb.Error:

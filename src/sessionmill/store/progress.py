@@ -24,7 +24,9 @@ _TEXT, _INT, _BOOL = DataType.utf8, DataType.int64, DataType.bool
 
 def arrow(columns: dict[str, tuple[DataType, Sequence[Any]]]) -> Table:
     """Return columns as an Arrow table, for DuckDB to read."""
-    arrays = {name: Array(list(values), type=type) for name, (type, values) in columns.items()}
+    arrays: dict[str, Any] = {
+        name: Array(list(values), type=type) for name, (type, values) in columns.items()
+    }
     return Table.from_batches([RecordBatch.from_pydict(arrays)])
 
 

@@ -10,15 +10,15 @@ from datetime import datetime
 from typing import Any
 
 import duckdb
-from arro3.core import DataType
+from arro3.core import DataType, Table
 from arro3.io import read_ipc_stream
 
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.collect.roots import path_kind, session_of_path, stem
 from sessionmill.decode.lines import UNKNOWN_AGENT
+from sessionmill.decode.text import last_part
 from sessionmill.errors import SessionUnknown
 from sessionmill.plugins import Processor
-from sessionmill.process.usage.places import project
 from sessionmill.run.messages import Identity, Rows
 from sessionmill.run.ports import (
     Clock,
@@ -92,7 +92,8 @@ class FactsRunStore:
 
     def pending(self, processor: Processor, now: datetime) -> list[Task]:
         """Return what of the noted walk needs a look."""
-        assert self._found is not None, "note_walk comes first"
+        if self._found is None:
+            raise RuntimeError("note_walk comes first")
         return self._found.pending(
             processor.name, processor.version, now, main_only=processor.main_only
         )
@@ -165,7 +166,7 @@ class FactsRunStore:
             keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
         if len(keys) != 1:
             raise SessionUnknown(given, keys)
-        return keys[0]
+        return str(keys[0])
 
     # ── writing ──
 
@@ -344,8 +345,6 @@ def _counts(parts: list[Rows], extracted: list[Extracted]) -> list[tuple[str, in
 
 def _register_rows(cursor: duckdb.DuckDBPyConnection, parts: list[bytes]) -> None:
     """Make Arrow streams of one shape the view `incoming`."""
-    from arro3.core import Table
-
     batches = [batch for ipc in parts for batch in read_ipc_stream(ipc)]
     cursor.register("incoming", Table.from_batches(batches))
 
@@ -396,7 +395,7 @@ def _note(
                 "agent": (text, [e.agent or UNKNOWN_AGENT for e in extracted]),
                 "client_version": (text, [e.identity.client_version for e in extracted]),
                 "cwd": (text, [e.identity.cwd for e in extracted]),
-                "project": (text, [project(e.identity.cwd) for e in extracted]),
+                "project": (text, [last_part(e.identity.cwd) for e in extracted]),
                 "fingerprint": (text, [e.fingerprint for e in extracted]),
             }
         ),
@@ -421,7 +420,7 @@ def _note_identity_of(
             "agent": agent or UNKNOWN_AGENT,
             "client_version": identity.client_version,
             "cwd": identity.cwd,
-            "project": project(identity.cwd),
+            "project": last_part(identity.cwd),
         },
     )
 

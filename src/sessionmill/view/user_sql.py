@@ -58,7 +58,7 @@ def _check(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _distinct(columns: list[str]) -> list[str]:
-    """Number repeated column names, which a JSON object cannot hold twice."""
+    """Return column names with the repeated ones numbered: a JSON object holds each once."""
     seen: dict[str, int] = {}
     names = []
     for column in columns:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 from sessionmill.contracts import Column
 
 LINE_OFFSET = Column(
@@ -23,11 +20,3 @@ PLACE = (
         "0 agent file, 1 main line, 2 sidechain line in a main file, 3 quoted by a progress line",
     ),
 )
-
-
-@lru_cache(maxsize=4096)
-def project(cwd: str | None) -> str | None:
-    """Return the last part of a path of any system: "website" of r"D:\\posh\\website"."""
-    if not cwd:
-        return None
-    return re.split(r"[/\\]", cwd.rstrip("/\\"))[-1] or cwd

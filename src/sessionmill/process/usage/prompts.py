@@ -13,7 +13,8 @@ from typing import Any
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Prompt, Record
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, project
+from sessionmill.decode.text import last_part
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
 
 TABLE = Table(
     name="prompts",
@@ -90,7 +91,7 @@ def _row(id: str, record: Record, characters: int, *, queued: bool, repeated: bo
         repeated,
         record.client_version,
         record.cwd,
-        project(record.cwd),
+        last_part(record.cwd),
         record.agent_id,
         record.copy_rank,
     )

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Record
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, project
+from sessionmill.decode.text import last_part
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
 
 TABLE = Table(
     name="responses",
@@ -44,7 +45,7 @@ TABLE = Table(
 
 def rows(record: Record) -> list[Row]:
     """Return the rows of one line: usually one."""
-    place = project(record.cwd)
+    place = last_part(record.cwd)
     return [
         (
             response.id,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Command, Record
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, project
+from sessionmill.decode.text import last_part
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
 from sessionmill.process.usage.tool_calls import plugin
 
 TABLE = Table(
@@ -33,7 +34,7 @@ def row(command: Command, record: Record) -> Row:
         plugin(command.name.removeprefix("/")),
         record.client_version,
         record.cwd,
-        project(record.cwd),
+        last_part(record.cwd),
         record.agent_id,
         record.copy_rank,
     )

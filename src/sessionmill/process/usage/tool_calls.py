@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Call, Record
-from sessionmill.process.usage.places import LINE_OFFSET, PLACE, project
+from sessionmill.decode.text import last_part
+from sessionmill.process.usage.places import LINE_OFFSET, PLACE
 
 TABLE = Table(
     name="tool_calls",
@@ -50,7 +51,7 @@ def call_rows(record: Record) -> list[Row]:
     """Return a row for each call of the line, without its result."""
     answer = record.responses[-1] if record.responses else None
     response_id, model = (answer.id, answer.model) if answer is not None else (None, None)
-    place = project(record.cwd)
+    place = last_part(record.cwd)
     return [
         (
             call.id,
@@ -75,7 +76,7 @@ def call_rows(record: Record) -> list[Row]:
 
 def result_rows(record: Record) -> list[Row]:
     """Return for each result of the line what it fills in."""
-    place = project(record.cwd)
+    place = last_part(record.cwd)
     return [
         (
             result.call_id,
