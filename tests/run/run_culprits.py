@@ -100,6 +100,7 @@ DEEDS: dict[str, Callable[[], None]] = {
         raises_base_exception,
         exits,
         interrupts,
+        prints,
         raises_what_has_no_text,
     )
 }

@@ -124,9 +124,11 @@ def test_a_statement_without_end_is_ended_with_its_session(place: Place) -> None
 @pytest.mark.parametrize("way", ["raises", "exits", "dies"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_processor_that_cannot_be_built_in_its_worker_takes_no_other_down(
-    place: Place, kind: str, way: str
+    tmp_path: Path, clock: FakeClock, kind: str, way: str
 ) -> None:
-    bad, usage = place.run(f"run_unbuildable:{kind}.{way}", "usage")
-    assert (usage.processed, errors_of(usage)) == (HEALTHY + 1, {})
+    with Place(tmp_path, clock) as place:
+        place.write_many(4)
+        bad, usage = place.run(f"run_unbuildable:{kind}.{way}", "usage")
+    assert (usage.processed, errors_of(usage)) == (4, {})
     assert bad.processed == 0
-    assert len(errors_of(bad)) == HEALTHY + 1
+    assert len(errors_of(bad)) == 4

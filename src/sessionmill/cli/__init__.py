@@ -25,6 +25,12 @@ def main() -> NoReturn:
     except SessionmillError as error:
         _say(str(error))
         sys.exit(1)
+    except _duckdb_errors() as error:
+        _say(
+            f"DuckDB failed: {error}\nWhat was committed is safe; what was not is done by the next "
+            "run. If the disk is full, make room; then: sessionmill run"
+        )
+        sys.exit(1)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
@@ -32,6 +38,12 @@ def main() -> NoReturn:
         _say("Interrupted. What was committed stays; the next run goes on from there.")
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _duckdb_errors() -> tuple[type[BaseException], ...]:
+    """Return DuckDB's errors, if it has been loaded at all."""
+    duckdb = sys.modules.get("duckdb")
+    return (duckdb.Error,) if duckdb is not None else ()
 
 
 def _say(text: str) -> None:

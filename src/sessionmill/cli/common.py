@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -43,6 +44,25 @@ def open_app(db: Path | None, specs: list[str] | None = None) -> App:
         warn(app.facts.notice)
     app.store.prepare(list(registry.usable.values()))
     return app
+
+
+def program_name() -> str:
+    """Return how the person called this program, so that what we advise can be typed."""
+    called = Path(sys.argv[0])
+    if called.name != "sessionmill":
+        return "python -m sessionmill"
+    if shutil.which("sessionmill") == str(called):
+        return "sessionmill"
+    try:
+        return str(called.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(called)
+
+
+def db_option(folder: Path) -> str:
+    """Return " --db DIR", or nothing where a command finds that directory by itself."""
+    # What the environment says here may not be what it says in the person's next command.
+    return "" if folder == config.load(None, {}).folder else f" --db {shlex.quote(str(folder))}"
 
 
 def find(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from sessionmill.cli.common import Db, Json
 from sessionmill.cli.output import print_json
 from sessionmill.demo.team import generate
 from sessionmill.errors import UsageError
@@ -20,9 +21,12 @@ def demo(
     days: Annotated[int, Parameter(help="Days they worked.")] = 14,
     seed: Annotated[int, Parameter(help="The same seed makes the same bytes.")] = 1,
     bytes: Annotated[int, Parameter(help="Go on until there are so many.")] = 0,
-    json: Annotated[bool, Parameter(negative="", help="One JSON document on stdout.")] = False,
+    json: Json = False,
+    db: Db = None,
 ) -> int:
     """Generate the transcripts of a team that never was, to try things on.
+
+    It touches no facts: --db only completes the command it names.
 
     Example: sessionmill demo /tmp/team && sessionmill run --sessions /tmp/team --db /tmp/facts
     """
@@ -34,5 +38,5 @@ def demo(
         print_json({"transcripts": made.transcripts, "bytes": made.bytes, "users": made.users})
     else:
         print(f"{made.transcripts} transcripts of {made.users} users, {made.bytes:,} bytes")
-        print(f"To read them: sessionmill run --sessions {folder}")
+        print(f"To read them: sessionmill run --sessions {folder}{f' --db {db}' if db else ''}")
     return 0

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from sessionmill.app import App
-from sessionmill.cli.common import Db, Dirs, Json, Specs, find, open_app
+from sessionmill.cli.common import Db, Dirs, Json, Specs, db_option, find, open_app, program_name
 from sessionmill.cli.output import print_json, print_record, print_rows, print_table, warn
 from sessionmill.collect.roots import Root
 from sessionmill.run.tally import Tally
@@ -52,7 +50,9 @@ def run(
     else:
         _print_runs(tallies)
     _warn(app, names, tallies)
-    return 1 if any(tally.errors for tally in tallies) else 0
+    asked_for = set(processor or ())
+    missing = any(unusable.name in asked_for for unusable in app.registry.unusable)
+    return 1 if missing or any(tally.errors for tally in tallies) else 0
 
 
 def start(*, db: Db = None) -> int:
@@ -68,7 +68,7 @@ def start(*, db: Db = None) -> int:
             for root in dict.fromkeys(found.root for found in walk.found):
                 print(f"  {root}")
             tallies = app.run(app.registry.named(()), walk)
-            _show(app, "sessionmill")
+            _show(app)
             _warn(app, (), tallies)
             return 1 if any(tally.errors for tally in tallies) else 0
         _say_where(roots)
@@ -86,18 +86,18 @@ def _demonstrate(folder: Path) -> int:
     """Generate a small team, and read its transcripts in a data directory of its own."""
     from sessionmill.demo.team import generate
 
-    home = folder / "demo"
-    print("\nSo here is a small generated team instead; none of its figures are yours.")
-    with tempfile.TemporaryDirectory(prefix="sessionmill-demo-") as team:
-        generate(Path(team) / "sessions")
-        with open_app(home) as app:
-            _, walk = find([Path(team) / "sessions"], None, None, None)
-            tallies = app.run(app.registry.named(()), walk)
-            _show(app, f"sessionmill --db {home}")
+    home, team = folder / "demo", folder / "demo" / "sessions"
+    print(f"\nSo here is a small generated team instead, in {team}; none of its figures are yours.")
+    if not team.exists():
+        generate(team)
+    with open_app(home) as app:
+        _, walk = find([team], None, None, None)
+        tallies = app.run(app.registry.named(()), walk)
+        _show(app)
     return 1 if any(tally.errors for tally in tallies) else 0
 
 
-def _show(app: App, program: str) -> None:
+def _show(app: App) -> None:
     cursor, timezone = app.facts.cursor(), app.facts.local_timezone
     print("\nUsage in all")
     total = reports.usage(cursor, "total")
@@ -108,12 +108,11 @@ def _show(app: App, program: str) -> None:
     print_table(
         [days.columns[i] for i in shown], [[row[i] for i in shown] for row in days.values[-14:]]
     )
-    command = program.partition(" --db ")
-    db = f" --db {command[2]}" if command[2] else ""
+    option = db_option(app.config.folder)
     print("\nWhat to do next:")
     for what in ("report usage --by model", "report usage --by skill", "processors"):
-        print(f"  sessionmill {what}{db}")
-    print(f"  sessionmill sql 'SELECT * FROM session_usage'{db}")
+        print(f"  {program_name()} {what}{option}")
+    print(f"  {program_name()} sql 'SELECT * FROM session_usage'{option}")
 
 
 def retry(
@@ -190,6 +189,3 @@ def _warn(app: App, names: Sequence[str], tallies: Sequence[Tally]) -> None:
             warn(f"{tally.processor} pauses: {tally.pause_reason}; {tally.capped} are left")
     if any(tally.errors for tally in tallies):
         warn("Failed sessions are tried again later; at once with: sessionmill retry")
-
-
-__all__ = ["processors", "retry", "run", "start", "timedelta"]

@@ -56,6 +56,7 @@ class EffectPass:
 
     def __post_init__(self) -> None:
         self._worker: Worker | None = None
+        self._aborted = False
 
     def run(self, tasks: Sequence[Task], leftovers: Sequence[Leftover]) -> None:
         """Process tasks, those first that a dead owner left at work."""
@@ -106,9 +107,15 @@ class EffectPass:
             self._run_task(task)
         self.store.unmark(marked.processor, marked.batch)
 
+    def abort(self) -> None:
+        """Kill the child, and begin nothing more; from another thread."""
+        self._aborted = True
+        if self._worker is not None:
+            self._worker.kill()
+
     def _over(self) -> bool:
         late = self.deadline is not None and time.monotonic() >= self.deadline
-        return late or self.tally.pause_reason is not None
+        return late or self._aborted or self.tally.pause_reason is not None
 
     def _run_task(self, task: Task) -> None:
         for _ in range(_CONFLICTS):
@@ -127,7 +134,8 @@ class EffectPass:
                 self._settle(task, processed, transaction)
         except WorkerLost as lost:
             self._drop_worker()
-            self._fail(task, f"the worker {lost.reason}")
+            if not self._aborted:
+                self._fail(task, f"the worker {lost.reason}")
 
     def _converse(self, worker: Worker, task: Task, transaction: EffectTransaction) -> Processed:
         """Serve the child's statements until it says how the session ended."""
@@ -191,6 +199,8 @@ class EffectPass:
                 self.tally.skipped += 1
             case "failed":
                 self._fail(task, processed.error, transaction)
+            case "vanished":
+                self.tally.skipped += 1
             case "unreadable":
                 self.tally.fail(task.found.session_key, processed.error)
             case "paused":

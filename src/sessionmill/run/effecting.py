@@ -46,6 +46,8 @@ class Effecting:
         try:
             file_hash = _md5(path)
             agent, identity = self._look(session)
+        except FileNotFoundError:
+            return Processed("vanished")
         except OSError as error:
             return Processed("unreadable", error=error.strerror or str(error))
         if file_hash == session.file_hash:

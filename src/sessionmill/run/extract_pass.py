@@ -148,15 +148,18 @@ class ExtractPass:
         self._waiting: deque[tuple[Job, ...]] = deque()
         #: Batches handed out and not finished.
         self._out = 0
+        self._aborted = False
 
     def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
         workers = min(cores(), max(1, len(waiting)))
-        threads = []
-        for _ in range(workers):
-            driver = _Driver(self._processors, self._ready, self._sent, self._paused, self._over)
-            threads.append(threading.Thread(target=driver.run, daemon=True))
-            threads[-1].start()
+        drivers = [
+            _Driver(self._processors, self._ready, self._sent, self._paused, self._over)
+            for _ in range(workers)
+        ]
+        threads = [threading.Thread(target=driver.run, daemon=True) for driver in drivers]
+        for thread in threads:
+            thread.start()
         try:
             for suspect in suspects:
                 if not self._over():
@@ -165,6 +168,11 @@ class ExtractPass:
             self._waiting = deque(waiting)
             self._hand_out(self._next_marked(), Gathered())
             self._collect()
+        except BaseException:
+            self._aborted = True
+            for driver in drivers:
+                driver.abort()
+            raise
         finally:
             for _ in threads:
                 self._ready.put(None)
@@ -209,7 +217,8 @@ class ExtractPass:
             self._ready.put(batch)
 
     def _over(self) -> bool:
-        return self._deadline is not None and time.monotonic() >= self._deadline
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        return late or self._aborted
 
 
 class _Driver:
@@ -240,6 +249,11 @@ class _Driver:
             self._sent.put(error)
         finally:
             self._drop_worker()
+
+    def abort(self) -> None:
+        """Kill the worker at whatever it is; from another thread."""
+        if self._worker is not None:
+            self._worker.kill()
 
     def _do(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
         """Do jobs; return those that a worker's death left undone, in parts."""

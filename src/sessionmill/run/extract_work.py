@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from sessionmill.plugins import Processor
 from sessionmill.run.extract_pass import Gathered, Marked, batches, cores, plan
-from sessionmill.run.messages import Failed, Job, Outcome, Paused, Taken, Unchanged, Unreadable
+from sessionmill.run.messages import (
+    Failed,
+    Job,
+    Outcome,
+    Paused,
+    Taken,
+    Unchanged,
+    Unreadable,
+    Vanished,
+)
 from sessionmill.run.ports import Clock, ExtractCommit, Extracted, MarkedBatch, RunStore
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import (
@@ -146,6 +155,8 @@ class ExtractWork:
                         carry=task.carry,
                     )
                 ]
+            case Vanished():
+                tally.skipped += 1
             case Unreadable(error=error):
                 tally.fail(task.found.session_key, error)
             case Paused(reason=reason, after=after):

@@ -34,6 +34,7 @@ from sessionmill.run.messages import (
     Try,
     Unchanged,
     Unreadable,
+    Vanished,
 )
 from sessionmill.run.note import Note
 
@@ -86,9 +87,15 @@ class Extracting:
             self._note.write(job.number)
             try:
                 self._take(job)
+            except FileNotFoundError:
+                self._outcomes += [Vanished(job.number, t.processor) for t in job.tries]
             except OSError as error:
                 reason = error.strerror or str(error)
                 self._outcomes += [Unreadable(job.number, t.processor, reason) for t in job.tries]
+            except Exception as error:
+                # Of the decoder's own: its type alone, for it may quote what people wrote.
+                reason = f"the transcript could not be decoded: {type(error).__name__}"
+                self._outcomes += [Failed(job.number, t.processor, reason) for t in job.tries]
             if time.monotonic() - self._sent > _SEND_AFTER or self._has_many_rows():
                 self._send()
         self._note.clear()

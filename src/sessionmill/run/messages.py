@@ -140,6 +140,13 @@ class Unreadable(msgspec.Struct, frozen=True, tag=True):
     error: str
 
 
+class Vanished(msgspec.Struct, frozen=True, tag=True):
+    """The transcript was deleted since the walk; the next walk marks it gone."""
+
+    job: int
+    processor: int
+
+
 class Paused(msgspec.Struct, frozen=True, tag=True):
     """The processor asked to be run later."""
 
@@ -149,7 +156,7 @@ class Paused(msgspec.Struct, frozen=True, tag=True):
     after: float | None
 
 
-Outcome = Taken | Unchanged | Failed | Unreadable | Paused
+Outcome = Taken | Unchanged | Failed | Unreadable | Vanished | Paused
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -175,7 +182,7 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
 class Processed(msgspec.Struct, frozen=True, tag=True):
     """How the effectful processor's session ended."""
 
-    status: Literal["processed", "unchanged", "failed", "unreadable", "paused"]
+    status: Literal["processed", "unchanged", "failed", "unreadable", "vanished", "paused"]
     items: int = 0
     file_hash: str | None = None
     agent: str | None = None

@@ -89,6 +89,8 @@ class LastRun:
     outcome: str
     resume_at: datetime | None
     pause_reason: str | None
+    #: When the run began that paused it; of no meaning otherwise.
+    paused_at: datetime
 
 
 class EffectTransaction(Protocol):

@@ -57,40 +57,46 @@ class Runner:
             self._store.prepare(processors)
             self._store.note_walk(walk, started)
             deadline = None if budget is None else begun + budget
-            tallies = self._pass(processors, walk, deadline, started, last)
-            for tally, processor in zip(tallies, processors, strict=True):
-                tally.errors += root_errors
-                tally.seconds = time.monotonic() - begun
-                self._write(tally, processor, actor, started, last.get(processor.name))
+            tallies = [Tally(processor.name) for processor in processors]
+            try:
+                self._pass(processors, tallies, walk, deadline, started, last)
+            except BaseException:
+                for tally in tallies:
+                    tally.broken = True
+                raise
+            finally:
+                for tally, processor in zip(tallies, processors, strict=True):
+                    tally.errors += root_errors
+                    tally.seconds = time.monotonic() - begun
+                    self._write(tally, processor, actor, started, last.get(processor.name))
         return tallies
 
     def _pass(
         self,
         processors: Sequence[Processor],
+        tallies: Sequence[Tally],
         walk: Walk,
         deadline: float | None,
         now: datetime,
         last: dict[str, LastRun],
-    ) -> list[Tally]:
-        tallies, tasks, left = [], [], []
+    ) -> None:
+        tasks, left = [], []
         mains = sum(path_kind(f.session_key) == "main" for f in walk.found)
-        for processor in processors:
-            seen = mains if processor.main_only else len(walk.found)
+        for processor, tally in zip(processors, tallies, strict=True):
+            tally.seen = mains if processor.main_only else len(walk.found)
             own = self._store.pending(processor, now)
-            tally = Tally(processor.name, seen=seen, scanned=len(own))
+            tally.scanned = len(own)
             if _is_paused(last.get(processor.name), now):
                 tally.pause_reason = last[processor.name].pause_reason or "paused"
                 own = []
-            tallies.append(tally)
             tasks.append(own)
             left.append(self._store.leftovers(processor.name))
-        threads = [
-            _Thread(self._effect, processor, tally, own, leftovers, deadline)
-            for processor, tally, own, leftovers in zip(
-                processors, tallies, tasks, left, strict=True
-            )
-            if not processor.is_extractor and own
+        effects = [
+            (EffectPass(self._store, self._clock, self._spread, p, tally, deadline), own, leftovers)
+            for p, tally, own, leftovers in zip(processors, tallies, tasks, left, strict=True)
+            if not p.is_extractor and own
         ]
+        threads = [_Thread(effect.run, own, leftovers) for effect, own, leftovers in effects]
         extractors = [i for i, p in enumerate(processors) if p.is_extractor and tasks[i]]
         try:
             if extractors:
@@ -101,6 +107,12 @@ class Runner:
                     [leftover for i in extractors for leftover in left[i]],
                     deadline,
                 )
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            for effect, _, _ in effects:
+                effect.abort()
+            raise
         finally:
             for thread in threads:
                 thread.join()
@@ -113,7 +125,6 @@ class Runner:
             self._store.reset_marks(stale, [])
         for thread in threads:
             thread.raise_again()
-        return tallies
 
     def _extract(
         self,
@@ -126,18 +137,6 @@ class Runner:
         work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
         doubtful, batches = work.split(leftovers)
         ExtractPass(processors, work.commit, deadline=deadline).run(doubtful, batches)
-
-    def _effect(
-        self,
-        processor: Processor,
-        tally: Tally,
-        tasks: Sequence[Task],
-        leftovers: Sequence[Leftover],
-        deadline: float | None,
-    ) -> None:
-        EffectPass(self._store, self._clock, self._spread, processor, tally, deadline).run(
-            tasks, leftovers
-        )
 
     def _write(
         self,
@@ -222,7 +221,7 @@ def _is_paused(last: LastRun | None, now: datetime) -> bool:
 def _pause_of(last: LastRun | None) -> timedelta | None:
     if last is None or last.resume_at is None:
         return None
-    return last.resume_at - last.started_at
+    return last.resume_at - last.paused_at
 
 
 def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:

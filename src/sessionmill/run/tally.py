@@ -26,6 +26,8 @@ class Tally:
     #: (session key, what went wrong), in the order met; of the run itself: (root, …).
     errors: list[tuple[str, str]] = field(default_factory=list)
     seconds: float = 0.0
+    #: The run ended before its end: by an error of the program's, or by the person.
+    broken: bool = False
     #: Set when the processor asked to be run later.
     pause_reason: str | None = None
     pause_after: float | None = None
@@ -46,6 +48,8 @@ class Tally:
     @property
     def outcome(self) -> str:
         """How the run ended, in a word."""
+        if self.broken:
+            return "broken off"
         if self.pause_reason is not None:
             return "paused"
         if self.errors:

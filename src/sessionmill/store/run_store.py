@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -106,8 +106,14 @@ class FactsRunStore:
         """Return each processor's last run."""
         rows = self._cursor.execute(statements("work")["last_runs"]).fetchall()
         return {
-            name: LastRun(progress.aware(at) or at, outcome, progress.aware(resume), reason)
-            for name, at, outcome, resume, reason, _ in rows
+            name: LastRun(
+                at.replace(tzinfo=UTC),
+                outcome,
+                progress.aware(resume_at),
+                reason,
+                paused_at.replace(tzinfo=UTC),
+            )
+            for name, at, outcome, resume_at, reason, paused_at in rows
         }
 
     def standing(self, processors: Sequence[Processor]) -> list[tuple[Any, ...]]:

@@ -45,7 +45,7 @@ CREATE TABLE runs (
     actor           VARCHAR,    -- cli:<os user>, scheduler, user:<id>
     started_at      TIMESTAMP,
     seconds         DOUBLE,
-    outcome         VARCHAR,    -- ok, errors, capped, paused
+    outcome         VARCHAR,    -- ok, errors, capped, paused, broken off
     seen            BIGINT,
     scanned         BIGINT,
     processed       BIGINT,

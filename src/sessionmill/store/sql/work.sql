@@ -79,14 +79,23 @@ UPDATE session_processor_state
 RETURNING processor_name, session_file;
 
 -- name: last_runs
-SELECT processor_name,
-       max(started_at),
-       arg_max(outcome, started_at),
-       arg_max_null(resume_at, started_at),
-       arg_max_null(pause_reason, started_at),
-       max(started_at + to_microseconds(CAST(seconds * 1000000 AS BIGINT)))
-  FROM runs
- GROUP BY processor_name;
+-- Each processor's last run; and, where that was paused, when the run began that paused it: those
+-- that came before its time was over left the same moment to resume at.
+WITH last AS (
+    SELECT processor_name,
+           max(started_at)                      AS started_at,
+           arg_max(outcome, started_at)         AS outcome,
+           arg_max_null(resume_at, started_at)  AS resume_at,
+           arg_max_null(pause_reason, started_at) AS pause_reason
+      FROM runs
+     GROUP BY processor_name
+)
+SELECT l.processor_name, l.started_at, l.outcome, l.resume_at, l.pause_reason,
+       coalesce((SELECT min(r.started_at)
+                   FROM runs r
+                  WHERE r.processor_name = l.processor_name
+                    AND r.resume_at = l.resume_at), l.started_at)
+  FROM last l;
 
 -- name: insert_run
 INSERT INTO runs BY NAME
