@@ -38,7 +38,7 @@ class ClaudeSession:
 
     def __init__(self, transcript: ClaudeTranscript) -> None:
         self._main = transcript
-        self._agent = ClaudeTranscript(
+        self.agent = ClaudeTranscript(
             transcript.session_id, agent_id=AGENT, version="2.1.39", seed=transcript.seed
         )
         self._messages = ["msg_01Elsewhere"]
@@ -100,6 +100,14 @@ class ClaudeSession:
         told = self._messages[n % len(self._messages)]
         self._main.response(id=told, output_tokens=30 * n, calls=[ToolUse("Bash")] * (n % 2))
 
+    def repeat_response(self, n: int) -> None:
+        """Say the same of the last response once more, with an earlier time or elsewhere."""
+        self._main.wait(-60 * n)
+        place = {"cwd": None, "version": None} if n == 2 else {"isSidechain": n == 3}
+        self._main.response(id=self._messages[-1], output_tokens=50, **place)
+        self._main.response(id=self._messages[-1], output_tokens=50)
+        self._main.wait(60 * n)
+
     def respond_without_id(self, n: int) -> None:
         fields: dict[str, Any] = {"uuid": None} if n % 2 else {}
         self._main.response(id="", output_tokens=n, **fields)
@@ -147,12 +155,12 @@ class ClaudeSession:
     def relay(self, n: int) -> None:
         """Let the sub-agent do something, and quote it in a progress line."""
         if n == 0:
-            self._agent.prompt(TEXTS[n])
+            self.agent.prompt(TEXTS[n])
         elif n == 1:
-            self._agent.response(output_tokens=11)
+            self.agent.response(output_tokens=11)
         else:
-            self._agent.call("Grep", result="none" if n == 2 else None)
-        self._main.progress(self._agent, agent_id=AGENT, parent_tool_use_id=self._calls[-1])
+            self.agent.call("Grep", result="none" if n == 2 else None)
+        self._main.progress(self.agent, agent_id=AGENT, parent_tool_use_id=self._calls[-1])
 
     def step_aside(self, n: int) -> None:
         aside = ClaudeTranscript(self._main.session_id, sidechain=True, seed=n)
@@ -261,3 +269,12 @@ def wrong_in_type(line: bytes) -> bytes:
     """Return a line with a number where texts are expected, which loses fields and no more."""
     record = json.loads(line)
     return json.dumps({**record, "cwd": 7, "origin": [7], "version": {}}).encode() + b"\n"
+
+
+def edges(content: bytes) -> list[int]:
+    """Give for each line its first byte, the one after, its middle, and where it lacks its end."""
+    cuts, start = set(), 0
+    for line in content.splitlines(keepends=True):
+        cuts |= {start, start + 1, start + len(line) // 2, start + len(line) - 1}
+        start += len(line)
+    return sorted(cuts)

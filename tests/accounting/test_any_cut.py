@@ -14,6 +14,7 @@ from made_up import (
     DAMAGED,
     ClaudeSession,
     CodexSession,
+    edges,
     every_move,
     moves,
     play,
@@ -50,7 +51,7 @@ def codex_of_every_move() -> bytes:
 def short_claude() -> bytes:
     """Give a transcript that has one of most things, short enough to be cut at each byte."""
     transcript = ClaudeTranscript("s1", version="2.1.39")
-    transcript.prompt("ümläut ✓ \\ \"quoted\"")
+    transcript.prompt('ümläut ✓ \\ "quoted"')
     transcript.response(
         "", partial_output_tokens=(1,), output_tokens=9, thinking="", calls=[mcp("linear", "get")]
     )
@@ -74,15 +75,6 @@ def short_codex() -> bytes:
     rollout.tokens(25_000, 24_000, 12)
     rollout.message()
     return bytes(rollout)
-
-
-def edges(content: bytes) -> list[int]:
-    """Give for each line its first byte, the one after, its middle, and where it lacks its end."""
-    cuts, start = set(), 0
-    for line in content.splitlines(keepends=True):
-        cuts |= {start, start + 1, start + len(line) // 2, start + len(line) - 1}
-        start += len(line)
-    return sorted(cuts)
 
 
 def user(number: int) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ def test_the_time_of_a_response_is_the_earliest_of_its_lines_and_its_place_the_f
     row = books.row("responses")
     assert row["at"] == datetime(2026, 3, 2, 8, 30)
     assert row["line_offset"] == len(transcript.lines[0])
+
+
+def test_a_line_that_only_repeats_a_response_can_still_be_its_earliest(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    transcript.response(id="msg_1", cwd=None, timestamp="2026-03-02T10:00:00.000Z")
+    transcript.response(id="msg_1", timestamp="2026-03-02T08:30:00.000Z")
+
+    read(books, transcript)
+
+    row = books.row("responses")
+    assert row["at"] == datetime(2026, 3, 2, 8, 30)
+    assert row["cwd"] == "/work/shop", "what the first line lacks, a later one fills in"
 
 
 def test_times_are_utc_whatever_offset_they_are_written_with(books: Books) -> None:
@@ -207,6 +220,15 @@ def test_one_iteration_or_none_is_no_other_response(books: Books, iterations: ob
     totals = read(books, transcript)
 
     assert (totals["responses"], totals["output_tokens"]) == (1, 100)
+
+
+def test_earlier_iterations_grow_from_line_to_line_like_the_last(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    for output in (1, 30):
+        iterations = [{"output_tokens": output}, {"output_tokens": 100}]
+        transcript.response(id="msg_1", output_tokens=100, usage={"iterations": iterations})
+
+    assert read(books, transcript)["output_tokens"] == 130
 
 
 def test_iterations_that_lines_repeat_are_counted_once(books: Books) -> None:
@@ -417,14 +439,12 @@ def test_a_background_subagent_that_is_only_announced_uses_nothing(books: Books)
 
 def test_other_progress_lines_that_hold_a_message_are_no_response(books: Books) -> None:
     transcript = ClaudeTranscript()
-    transcript.response(id="msg_1")
-    [line] = transcript.lines
+    transcript.response()
     transcript.hook_progress(
         data={"type": "hook_progress", "message": {"type": "assistant", "message": {"id": "x"}}}
     )
 
     assert read(books, transcript)["responses"] == 1
-    assert line
 
 
 # Any lines of any responses
@@ -445,7 +465,7 @@ def test_a_response_is_the_largest_of_its_lines_in_any_sequence(
         transcript.response(
             id=id, **{f"{n}_tokens": f for n, f in zip(names, figures, strict=True)}
         )
-        transcript.wait(timedelta(hours=-1).total_seconds())
+        transcript.wait(-3600)
         before = expected.get(id, (0,) * 5)
         expected[id] = tuple(map(max, before, figures))
 
@@ -464,6 +484,4 @@ def test_a_response_is_the_largest_of_its_lines_in_any_sequence(
 
 
 def uuids(transcript: ClaudeTranscript) -> set[str]:
-    import json
-
     return {json.loads(line)["uuid"] for line in transcript.lines}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -177,12 +180,16 @@ class Told:
 
 
 class Dependent(Offsets):
-    """Depends on something that is away as long as a record bears the session id `away`."""
+    """Depends on something that is away as long as there is the file that $TEST_AWAY names."""
+
+    name = "dependent-offsets"
+    tables = (replace(Offsets.tables[0], name="dependent_offsets"),)
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
-        if "/away" in transcript.key:
+        if Path(os.environ["TEST_AWAY"]).exists() and "s00" not in transcript.key:
             raise RetryLater("the model does not answer", 90)
-        return super().extract(transcript, records, carry)
+        extraction = super().extract(transcript, records, carry)
+        return replace(extraction, rows={"dependent_offsets": extraction.rows["offsets"]})
 
 
 # ── breaking the contract, on the transcript `culprit.jsonl` ──

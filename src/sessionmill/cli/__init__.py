@@ -27,8 +27,8 @@ def main() -> NoReturn:
         sys.exit(1)
     except _duckdb_errors() as error:
         _say(
-            f"DuckDB failed: {error}\nWhat was committed is safe; what was not is done by the next "
-            "run. If the disk is full, make room; then: sessionmill run"
+            f"DuckDB failed: {error}\nWhat was committed is safe, and what was not is done by the "
+            "next run. If the disk is full, make room, then: sessionmill run"
         )
         sys.exit(1)
     except BrokenPipeError:

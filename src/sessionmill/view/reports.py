@@ -77,7 +77,7 @@ def usage(
         return _rows(cursor.execute(sql["by_command"], given), by)
     if by in _CALLS:
         return _rows(cursor.execute(sql["by_call"], given | {"by": by}), by)
-    given |= {"by": by, "timezone": timezone, "format": _FORMATS.get(by, "")}
+    given |= {"by": by, "timezone": timezone, "format": _FORMATS.get(by, "%Y")}
     return _rows(cursor.execute(sql["by_group"], given), by)
 
 

@@ -15,21 +15,8 @@ WITH chosen AS (
        AND ($user  IS NULL OR username = $user)
        AND ($by <> 'model' OR model IS NOT NULL)
 )
-SELECT grp,
-       count(DISTINCT (username, session_id)) AS sessions,
-       sum(responses)::BIGINT                 AS responses,
-       sum(input_tokens)::BIGINT              AS input_tokens,
-       sum(output_tokens)::BIGINT             AS output_tokens,
-       sum(cache_read_tokens)::BIGINT         AS cache_read_tokens,
-       sum(cache_write_5m_tokens)::BIGINT     AS cache_write_5m_tokens,
-       sum(cache_write_1h_tokens)::BIGINT     AS cache_write_1h_tokens,
-       sum(tool_calls)::BIGINT                AS tool_calls,
-       sum(tool_errors)::BIGINT               AS tool_errors,
-       sum(skill_invocations)::BIGINT         AS skill_invocations,
-       sum(subagent_runs)::BIGINT             AS subagent_runs,
-       sum(mcp_calls)::BIGINT                 AS mcp_calls,
-       sum(slash_commands)::BIGINT            AS slash_commands,
-       sum(prompts)::BIGINT                   AS prompts
+SELECT grp, count(DISTINCT (username, session_id)) AS sessions,
+       sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
   FROM chosen
  GROUP BY grp
  ORDER BY grp NULLS LAST;
@@ -42,24 +29,9 @@ WITH chosen AS (
        AND ($until IS NULL OR "at" <  $until)
        AND ($user  IS NULL OR username = $user)
 )
-SELECT session_id                             AS session,
-       username                               AS user,
-       arg_min(project, "at")                   AS project,
-       min("at")                                AS started_at,
-       max("at")                                AS ended_at,
-       sum(responses)::BIGINT                 AS responses,
-       sum(input_tokens)::BIGINT              AS input_tokens,
-       sum(output_tokens)::BIGINT             AS output_tokens,
-       sum(cache_read_tokens)::BIGINT         AS cache_read_tokens,
-       sum(cache_write_5m_tokens)::BIGINT     AS cache_write_5m_tokens,
-       sum(cache_write_1h_tokens)::BIGINT     AS cache_write_1h_tokens,
-       sum(tool_calls)::BIGINT                AS tool_calls,
-       sum(tool_errors)::BIGINT               AS tool_errors,
-       sum(skill_invocations)::BIGINT         AS skill_invocations,
-       sum(subagent_runs)::BIGINT             AS subagent_runs,
-       sum(mcp_calls)::BIGINT                 AS mcp_calls,
-       sum(slash_commands)::BIGINT            AS slash_commands,
-       sum(prompts)::BIGINT                   AS prompts
+SELECT session_id AS session, username AS user, arg_min(project, "at") AS project,
+       min("at") AS started_at, max("at") AS ended_at,
+       sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
   FROM chosen
  GROUP BY username, session_id
  ORDER BY started_at NULLS LAST, username, session_id;
@@ -84,19 +56,7 @@ SELECT (SELECT count(*) FROM touched)                  AS transcripts,
        (SELECT count(DISTINCT (username, session_id))
           FROM touched
          WHERE agent <> 'unknown')                     AS sessions,
-       coalesce(sum(responses), 0)::BIGINT             AS responses,
-       coalesce(sum(input_tokens), 0)::BIGINT          AS input_tokens,
-       coalesce(sum(output_tokens), 0)::BIGINT         AS output_tokens,
-       coalesce(sum(cache_read_tokens), 0)::BIGINT     AS cache_read_tokens,
-       coalesce(sum(cache_write_5m_tokens), 0)::BIGINT AS cache_write_5m_tokens,
-       coalesce(sum(cache_write_1h_tokens), 0)::BIGINT AS cache_write_1h_tokens,
-       coalesce(sum(tool_calls), 0)::BIGINT            AS tool_calls,
-       coalesce(sum(tool_errors), 0)::BIGINT           AS tool_errors,
-       coalesce(sum(skill_invocations), 0)::BIGINT     AS skill_invocations,
-       coalesce(sum(subagent_runs), 0)::BIGINT         AS subagent_runs,
-       coalesce(sum(mcp_calls), 0)::BIGINT             AS mcp_calls,
-       coalesce(sum(slash_commands), 0)::BIGINT        AS slash_commands,
-       coalesce(sum(prompts), 0)::BIGINT               AS prompts,
+       coalesce(sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')), 0)::BIGINT AS '\0',
        (SELECT count(*)
           FROM malformed_lines m
                SEMI JOIN touched USING (session_key))  AS malformed_lines
