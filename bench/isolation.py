@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench import astray, facts
@@ -27,6 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="the processor's time limit")
     parser.add_argument("--memory-mb", type=int, default=1000, help="its memory limit")
     parser.add_argument("--runs", type=int, default=3, help="of each deed")
+    parser.add_argument("--deeds", nargs="+", choices=DEEDS, default=DEEDS, help="only these")
 
 
 def bench(arguments: argparse.Namespace) -> bool:
@@ -34,7 +36,7 @@ def bench(arguments: argparse.Namespace) -> bool:
     with place() as here:
         isolation = _Isolation(here, arguments)
         allowed = arguments.seconds + GRACE
-        added = [isolation.measure(kind, deed) for kind in KINDS for deed in DEEDS]
+        added = [seconds for kind in KINDS for seconds in isolation.measure(kind, arguments.deeds)]
         say(f"  wanted: at most the time limit and {GRACE:g} s, {allowed:g} s")
         ratio("isolation: the longest added time against that", max(added) / allowed, 1)
         return isolation.checks.hold_all(
@@ -77,20 +79,23 @@ class _Isolation:
         if astray_here:
             self._culprit = f"alice/{name}"
 
-    def measure(self, kind: str, deed: str) -> float:
-        """Return the seconds that a deed adds."""
-        calm, disturbed = [], []
+    def measure(self, kind: str, deeds: Sequence[str]) -> Iterator[float]:
+        """Yield the seconds that each deed adds to an undisturbed run."""
+        calm: list[float] = []
+        disturbed: dict[str, list[float]] = {deed: [] for deed in deeds}
         for _ in range(self._runs):
             ended = self._run(f"{kind}Calm")
             self._check_calm(ended)
             calm.append(ended.seconds)
-            ended = self._run(f"{kind}{deed}")
-            self._check_disturbed(ended, f"{kind}{deed}", self._named[deed])
-            disturbed.append(ended.seconds)
-        added = Spread(disturbed).median - Spread(calm).median
-        say(f"  {kind:9}  {deed:6}  adds {added:5.2f} s: {Spread(disturbed)}")
-        say(f"{'':21}to an undisturbed {Spread(calm)}")
-        return added
+            for deed in deeds:
+                ended = self._run(f"{kind}{deed}")
+                self._check_disturbed(ended, f"{kind}{deed}", self._named[deed])
+                disturbed[deed].append(ended.seconds)
+        say(f"  {kind:9}  undisturbed  {'':12}{Spread(calm)}")
+        for deed, times in disturbed.items():
+            added = Spread(times).median - Spread(calm).median
+            say(f"  {kind:9}  {deed:11}  adds {added:5.2f} s: {Spread(times)}")
+            yield added
 
     def _run(self, name: str) -> Ended:
         self._here.empty(self._data)

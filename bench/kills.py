@@ -63,13 +63,13 @@ class _Kills:
         shutil.copy(lines_of.__file__, here.folder / "lines_of.py")
         self._command = ("run", "--sessions", team, "--processor", "lines_of:Lines", "--json")
         self._undisturbed, self._data = here.folder / "undisturbed", here.folder / "data"
-        here.must(*self._command, data=here.folder / "warm-up")
+        here.must("processors", data=here.folder / "warm-up")
         ended = here.must(*self._command, data=self._undisturbed)
         self.seconds = ended.seconds
         self.transcripts = ended.runs["usage"]["processed"]
         #: Seconds that children lived on after their owner's death.
         self._outlived: list[float] = []
-        self._late = self._charged = 0
+        self._late = self._charged = self._given_up = 0
 
     def of_the_run(self) -> bool:
         """Kill a run, run it again, and compare; return whether all is the same."""
@@ -121,6 +121,9 @@ class _Kills:
                 killed = True
         ended = started.end()
         self.checks.hold(ended.status in (0, 1), f"a run that lost a child: status {ended.status}")
+        if not ended.out:
+            self._given_up += 1  # the child was not ready yet: no worker, no run
+            return killed
         for run in ended.runs.values():
             for error in run["errors_detail"]:
                 told = "killed by SIGKILL" in error["error"]
@@ -149,7 +152,10 @@ class _Kills:
         say(f"  drawn again, because the run had ended: {self._late}")
         longest = max(self._outlived, default=0)
         say(f"  after the owner's death all children had ended within {longest:.2f} s")
-        say(f"  sessions charged with the death of a child: {self._charged}")
+        say(f"  attempts charged for the death of a child: {self._charged}")
+        say(
+            f"  runs that gave up, because a child was killed before it was ready: {self._given_up}"
+        )
 
 
 def _children(started: Started) -> list[psutil.Process]:

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -81,13 +81,8 @@ class Started:
 
     def end(self) -> Ended:
         """Wait until it ends."""
-        try:
-            status = self.process.wait(_PATIENCE)
-            seconds = time.perf_counter() - self._since
-        except BaseException:
-            self.process.kill()  # its children end with it
-            self.process.wait()
-            raise
+        status = self.process.wait(_PATIENCE)
+        seconds = time.perf_counter() - self._since
         out, err = _text(self._out), _text(self._err)
         return Ended(self.command, status, out, err, seconds, self.left())
 
@@ -118,10 +113,19 @@ class Place:
 
     folder: Path
     environ: dict[str, str]
+    #: The command that was started last: one at a time runs.
+    last: list[Started] = field(default_factory=list)
 
     def start(self, *command: object, **env: str) -> Started:
         """Start any command."""
-        return Started(command, self.folder, {**self.environ, **env})
+        self.last[:] = [Started(command, self.folder, {**self.environ, **env})]
+        return self.last[0]
+
+    def stop(self) -> None:
+        """Kill what still runs, if anything; its children end with it."""
+        for started in self.last:
+            started.process.kill()
+            started.process.wait()
 
     def run(self, *command: object, **env: str) -> Ended:
         """Run any command to its end; it must succeed."""
@@ -167,4 +171,8 @@ def place() -> Iterator[Place]:
         environ |= {"HOME": str(home), "TZ": "UTC", "NO_COLOR": "1"}
         for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
             environ[name] = str(home / name.lower())
-        yield Place(path, environ)
+        here = Place(path, environ)
+        try:
+            yield here
+        finally:
+            here.stop()

@@ -22,7 +22,7 @@ from bench.report import Checks, ratio, say
 #: Real transcripts beside the clone, if at all: a folder for each agent, in it one for each user.
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 #: Runs over which the parts of one cut are spread.
-_STEPS = 4
+_STEPS = 3
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -65,18 +65,11 @@ def build(spec: str, folder: Path, settings: Mapping[str, Any]) -> Any:
 
     Raises whatever importing or making it raises, and ProcessorUnusable for a spec of no class.
     """
-    module_name, colon, class_name = spec.partition(":")
-    if not colon or not module_name or not class_name:
-        raise ProcessorUnusable(spec, f"{spec!r} is not of the form package.module:Class")
-    made = importlib.import_module(module_name)
-    for part in class_name.split("."):
-        made = getattr(made, part)
-    if not callable(made):
-        raise ProcessorUnusable(spec, f"{spec} is {type(made).__name__}, not a class")
+    made = _class_of(spec)
     if not _takes_context(made):
         return made()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = str(getattr(made, "name", spec))
+    name = _name_of(made) or spec
     return made(
         ProcessorContext(
             settings=settings,
@@ -87,6 +80,24 @@ def build(spec: str, folder: Path, settings: Mapping[str, Any]) -> Any:
     )
 
 
+def _class_of(spec: str) -> Any:
+    module_name, colon, class_name = spec.partition(":")
+    if not colon or not module_name or not class_name:
+        raise ProcessorUnusable(spec, f"{spec!r} is not of the form package.module:Class")
+    made: Any = importlib.import_module(module_name)
+    for part in class_name.split("."):
+        made = getattr(made, part)
+    if not callable(made):
+        raise ProcessorUnusable(spec, f"{spec} is {type(made).__name__}, not a class")
+    return made
+
+
+def _name_of(made: Any) -> str | None:
+    """Return the name that a class declares, if it is one that a folder can bear."""
+    name = getattr(made, "name", None)
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else None
+
+
 def load(
     spec: str, data_folder: Path, settings: Mapping[str, Mapping[str, Any]], known_name: str = ""
 ) -> Processor:
@@ -94,9 +105,9 @@ def load(
 
     Raises ProcessorUnusable, whose reason says what is wrong.
     """
-    folder = data_folder / "processors" / (known_name or spec.rpartition(":")[2])
-    own = settings.get(known_name, {})
     try:
+        name = _name_of(_class_of(spec)) or known_name or spec.rpartition(":")[2]
+        folder, own = data_folder / "processors" / name, settings.get(name, {})
         made = build(spec, folder, own)
     except ProcessorUnusable:
         raise
@@ -140,7 +151,8 @@ def _takes_context(made: Any) -> bool:
 
 
 def _describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Processor:
-    name, cadence = getattr(made, "name", None), getattr(made, "cadence_minutes", None)
+    name = getattr(made, "name", None)
+    cadence = settings.get("cadence_minutes", getattr(made, "cadence_minutes", None))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ProcessorUnusable(
             spec, f"its name is {name!r}; lower-case letters, digits, _ and - are expected"
@@ -190,11 +202,30 @@ def _check_tables(tables: Iterable[object], spec: str) -> None:
                 raise ProcessorUnusable(
                     spec, f"{table.name}.{column.name} has the unknown type {column.type!r}"
                 )
-        if len(set(names)) != len(names):
-            raise ProcessorUnusable(spec, f"{table.name} declares a column twice")
+        _check_names(table, spec)
         for key in table.key:
             if key not in names:
                 raise ProcessorUnusable(spec, f"{table.name} has no column {key!r} for its key")
+
+
+def _check_names(table: Table, spec: str) -> None:
+    """Refuse names that the framework uses itself; DuckDB takes cases for the same."""
+    names = [*(column.name for column in table.columns), *table.derived]
+    folded = [name.casefold() for name in names]
+    for name in (table.name, *names):
+        if not name or name.startswith("_"):
+            raise ProcessorUnusable(spec, f"{name!r}: names that start with _ are the framework's")
+    for name, low in zip(names, folded, strict=True):
+        if low in _FRAMEWORK_COLUMNS:
+            raise ProcessorUnusable(spec, f"{table.name}.{name}: the framework adds that column")
+        if folded.count(low) > 1:
+            raise ProcessorUnusable(spec, f"{table.name} declares the column {name} twice")
+
+
+#: `rowid` is DuckDB's own.
+_FRAMEWORK_COLUMNS = frozenset(
+    {"session_key", "session_id", "username", "agent", "key_hash", "counted", "rowid"}
+)
 
 
 __all__ = ["Extractor", "Processor", "SessionProcessor", "Unusable", "build", "load", "redact"]

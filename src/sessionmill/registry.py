@@ -65,7 +65,12 @@ class Registry:
             )
         taken = {name: "the framework" for name in CORE_NAMES}
         for other in self.usable.values():
-            taken |= dict.fromkeys((*(t.name for t in other.tables), *other.views), other.name)
-        for name in (*(table.name for table in new.tables), *new.views, *new.own_tables):
+            taken |= dict.fromkeys(map(str.casefold, _names(other)), other.name)
+        for name in map(str.casefold, _names(new)):
             if name in taken:
                 raise ProcessorUnusable(new.spec, f"the table {name} belongs to {taken[name]}")
+
+
+def _names(processor: Processor) -> tuple[str, ...]:
+    """Return the tables and views that a processor calls its own."""
+    return (*(t.name for t in processor.tables), *processor.views, *processor.own_tables)

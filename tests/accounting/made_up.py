@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
 from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
@@ -17,6 +18,15 @@ from sessionmill.demo.codex import CodexRollout
 TEXTS = ("go on", "wait: ümläut ✓", "again", "<command-name>no command</command-name>")
 AGENT = "a7f3c21"
 ELSEWHERE = "toolu_01Elsewhere"
+
+
+def examples(number: int) -> settings:
+    """Try a property on so many examples, and show the first that fails as it was drawn.
+
+    Each takes half a second: to shrink one takes minutes. Leave out `phases` to have it shrunk.
+    """
+    return settings(max_examples=number, phases=[Phase.explicit, Phase.generate])
+
 
 #: Lines that no client means to write, each with what may be around it.
 DAMAGED = (

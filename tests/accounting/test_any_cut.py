@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from books import Books
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from made_up import (
     DAMAGED,
@@ -16,6 +16,7 @@ from made_up import (
     CodexSession,
     edges,
     every_move,
+    examples,
     moves,
     play,
     wrong_in_type,
@@ -203,7 +204,7 @@ def grow(books: Books, content: bytes, ways: list[list[int]]) -> None:
     books.take_in()
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(drawn=moves(ClaudeSession, most=30), ways=ways_to_grow())
 def test_any_appends_to_any_claude_transcript_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int]], ways: list[list[int]]
@@ -216,7 +217,7 @@ def test_any_appends_to_any_claude_transcript_give_the_same_tables(
         assert books.differences() == []
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(drawn=moves(CodexSession, most=30), ways=ways_to_grow())
 def test_any_appends_to_any_codex_rollout_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int]], ways: list[list[int]]

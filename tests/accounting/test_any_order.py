@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from books import Books
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from made_up import AGENT, ClaudeSession, CodexSession, edges, moves, play
+from made_up import AGENT, ClaudeSession, CodexSession, edges, examples, moves, play
 
 from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.demo.codex import CodexRollout
-
-sys.path.append(str(Path(__file__).parents[2] / "bench"))
-from recount import recount  # noqa: E402 - bench is no package
 
 Drawn = list[tuple[str, int]]
 #: What may befall a file: which one, which, how much of it is there.
@@ -95,7 +89,7 @@ def happen(books: Books, user: str, files: dict[str, bytes], event: Event) -> No
         books.remove(key)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(files=families, history=histories)
 def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], history: Any
@@ -116,16 +110,10 @@ def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
         books.take_in(version=version + renewed[STEPS])
 
         assert books.differences() == []
-        assert books.totals() == recount(all_files(files))
+        assert books.totals() == books.recounted()
 
 
-def all_files(files: dict[str, bytes]) -> Iterator[tuple[str, str, bytes]]:
-    for number in range(USERS):
-        for place, content in files.items():
-            yield f"user{number}/{place}", f"user{number}", content
-
-
-@settings(max_examples=6)
+@examples(6)
 @given(files=families, order=st.permutations(range(6)))
 def test_any_order_of_arrival_over_the_whole_way_ends_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], order: list[int]

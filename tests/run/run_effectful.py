@@ -32,7 +32,7 @@ class Lines:
 
     name = "lines"
     cadence_minutes = 5
-    tables = ("lines_of",)
+    tables: tuple[str, ...] = ("lines_of",)
 
     def process_session(
         self, session_path: Path, username: str, session_key: str, conn: Any
@@ -193,7 +193,11 @@ class Contextual:
         settings = self._context.settings
         conn.execute(
             "INSERT INTO contextual VALUES (?, ?, ?)",
-            [settings.get("greeting"), settings.get("n"), self._context.redact("password=hunter22")],
+            [
+                settings.get("greeting"),
+                settings.get("n"),
+                self._context.redact("password=hunter22"),
+            ],
         )
         self._context.log.info("done")
         if "failing" in session_key:

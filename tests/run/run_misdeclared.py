@@ -81,7 +81,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 #: Each may be refused, or fail at what it does; the reason names the word.
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    "broken_view": ({"views": {"misdeclared_view": "SELECT nonsense FROM misdeclared"}}, "nonsense"),
+    "broken_view": (
+        {"views": {"misdeclared_view": "SELECT nonsense FROM misdeclared"}},
+        "nonsense",
+    ),
     "view_no_sql": ({"views": {"misdeclared_view": "no SQL at all"}}, "no SQL"),
     "broken_election": (_table(elect_by=("nonsense DESC",)), "nonsense"),
     "broken_eligible": (_table(elect_by=("at",), eligible="nonsense"), "nonsense"),

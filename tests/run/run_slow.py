@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sessionmill.contracts import ProcessorResult
+from sessionmill.contracts import Column, Extraction, ProcessorResult, Table, Transcript
+from sessionmill.decode.records import Record
 
 
 class Slow:
@@ -37,3 +39,14 @@ class SlowAndMoody:
         if "failing" in session_key:
             raise ValueError("the cart has no total")
         return ProcessorResult(1)
+
+
+class SlowExtractor:
+    name = "slow-extractor"
+    cadence_minutes = 5
+    tables = (Table(name="slow", key=("at",), columns=(Column("at", "BIGINT"),)),)
+
+    def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
+        del transcript, carry
+        time.sleep(0.08)
+        return Extraction(rows={}, safe_offset=records[-1].end)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import run_plain
-from conftest import FakeClock
 from run_place import Place, counted, errors_of, figures, key, told
 
+from conftest import FakeClock
 from sessionmill.contracts import Extractor, SessionProcessor
 
 LINES = "run_effectful:Lines"
@@ -37,7 +37,10 @@ def test_a_class_of_the_contracts_shape_with_nothing_else_runs(place: Place) -> 
     tally = place.run_one("run_plain:Plain")
     assert figures(tally) == counted(seen=2, scanned=2, processed=2)
     assert tally.items_extracted == 8
-    assert place.ask("FROM plain ORDER BY key") == [("alice", key("s1"), 6), ("alice", key("s2"), 2)]
+    assert place.ask("FROM plain ORDER BY key") == [
+        ("alice", key("s1"), 6),
+        ("alice", key("s2"), 2),
+    ]
 
 
 def test_the_contracts_tell_the_two_kinds_apart() -> None:
@@ -284,7 +287,9 @@ def test_a_vanished_file_keeps_its_rows_and_its_state(place: Place) -> None:
 # ── what it is given ──
 
 
-def test_a_context_holds_the_settings_of_the_configuration(tmp_path: Path, clock: FakeClock) -> None:
+def test_a_context_holds_the_settings_of_the_configuration(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     settings = '[processors.contextual]\ngreeting = "good day"\nn = 7\n'
     with Place(tmp_path, clock, settings) as place:
         place.write("s1")

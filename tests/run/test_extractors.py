@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import run_extractors
-from conftest import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_extractors import BREACHES, CULPRIT, GOOD
 from run_place import Place, counted, errors_of, figures, key, told
 
+from conftest import FakeClock
 from sessionmill.contracts import Extractor, SessionProcessor
 from sessionmill.demo.claude_code import ClaudeTranscript
 
@@ -106,9 +106,10 @@ def test_a_new_version_may_have_another_column_and_another_view(place: Place) ->
     place.write("s1", told("s1", prompts=2))
     place.run_one("run_extractors:Viewed")
     place.run_one("run_extractors:ViewedAnew")
-    assert place.column("SELECT line_type FROM offsets ORDER BY ALL") == ["assistant"] * 2 + [
-        "user"
-    ] * 2
+    assert (
+        place.column("SELECT line_type FROM offsets ORDER BY ALL")
+        == ["assistant"] * 2 + ["user"] * 2
+    )
     assert place.ask("FROM offset_counts") == [(4,)]
 
 

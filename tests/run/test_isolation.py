@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import FakeClock
 from run_culprits import CULPRIT, DEEDS
 from run_place import Place, counted, errors_of, figures
+
+from conftest import FakeClock
 
 #: What a person reads of each deed.
 TOLD = {
@@ -52,7 +53,7 @@ def test_of_a_bad_deed_the_culprit_alone_is_named_and_all_others_are_processed(
     assert tally.items_extracted == HEALTHY
 
     table = f"{kind}_{deed}".lower()
-    stored = place.column(f"SELECT session_key FROM {table} ORDER BY ALL")
+    stored = place.column(f"SELECT session_key FROM {table} ORDER BY ALL")  # noqa: S608 - ours
     assert len(stored) == len(set(stored)) == HEALTHY
     assert CULPRIT not in stored
 
@@ -78,9 +79,7 @@ def test_extractors_that_share_a_worker_pay_each_for_their_own_deed(place: Place
 
 
 def test_an_effectful_deed_leaves_the_processors_beside_it_alone(place: Place) -> None:
-    bad, good, usage = place.run(
-        "run_culprits:Effectful.segfaults", "run_effectful:Lines", "usage"
-    )
+    bad, good, usage = place.run("run_culprits:Effectful.segfaults", "run_effectful:Lines", "usage")
     assert list(errors_of(bad)) == [CULPRIT]
     assert (errors_of(good), errors_of(usage)) == ({}, {})
     assert (bad.processed, good.processed, usage.processed) == (HEALTHY, HEALTHY + 1, HEALTHY + 1)

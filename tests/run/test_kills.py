@@ -19,7 +19,10 @@ import psutil
 import pytest
 from run_place import HERE, told
 
+from sessionmill.app import now
 from sessionmill.demo.team import generate
+from sessionmill.store.facts import Facts
+from sessionmill.store.run_store import FactsRunStore
 
 #: Effectful: it commits each session by itself, so that there are many moments to be killed at.
 LINES = "run_effectful:Lines"
@@ -60,6 +63,11 @@ class Mill:
         except FileNotFoundError:
             return 0
 
+    def retry(self) -> None:
+        """Make what failed due at once."""
+        with Facts(self.db, "a test", now=now()) as facts:
+            FactsRunStore(facts, now).make_due(None, None)
+
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
         """Read the facts; nobody has them open now."""
         with duckdb.connect(str(self.db / "facts.duckdb"), read_only=True) as connection:
@@ -74,17 +82,15 @@ class Mill:
                 " GROUP BY table_name"
             ).fetchall()
             return {
-                name: connection.execute(
-                    f"SELECT {', '.join(_quoted(c) for c in columns if c not in TIMES)}"
-                    f" FROM {_quoted(name)} ORDER BY ALL"
-                ).fetchall()
+                name: connection.execute(_content_of(name, columns)).fetchall()
                 for name, columns in found
                 if name not in NOT_COMPARED
             }
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"'
+def _content_of(table: str, columns: list[str]) -> str:
+    names = ", ".join(f'"{column}"' for column in columns if column not in TIMES)
+    return f'SELECT {names} FROM "{table}" ORDER BY ALL'  # noqa: S608 - as the catalog has them
 
 
 @dataclass(frozen=True)
@@ -100,19 +106,22 @@ class Undisturbed:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
-    generate(folder / "sessions", users=2, days=1)
+    generate(folder / "sessions", users=1, days=1)
     mill = Mill(folder / "db", folder / "sessions")
     begun = time.monotonic()
     status, _ = mill.end("run", "--processor", LINES)
     assert status == 0
-    return Undisturbed(
-        mill.sessions, mill.tables(), mill.commits(), time.monotonic() - begun
-    )
+    return Undisturbed(mill.sessions, mill.tables(), mill.commits(), time.monotonic() - begun)
 
 
 # ── the owner ──
 
-KILLS_IN_A_ROW = 3
+#: Fewer than make a session stand alone twice, after which it would be charged.
+KILLS_IN_A_ROW = 5
+
+
+def chance_of(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311 - moments, no secrets
 
 
 def kill_at_random(mill: Mill, undisturbed: Undisturbed, chance: random.Random) -> bool:
@@ -126,7 +135,7 @@ def kill_at_random(mill: Mill, undisturbed: Undisturbed, chance: random.Random) 
     else:
         wanted = before + chance.randint(1, undisturbed.commits)
         while process.poll() is None and mill.commits() < wanted:
-            time.sleep(0.0005)
+            time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.01))
     process.kill()
     process.communicate()
@@ -166,12 +175,12 @@ def assert_same_tables(after: Tables, expected: Tables) -> None:
     assert expected["in_flight"] == []
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(6))
 def test_kills_of_the_run_end_in_the_tables_of_an_undisturbed_one(
     tmp_path: Path, undisturbed: Undisturbed, seed: int
 ) -> None:
     mill = Mill(tmp_path / "db", undisturbed.sessions)
-    killed = kill_owners_and_compare(mill, undisturbed, random.Random(seed))
+    killed = kill_owners_and_compare(mill, undisturbed, chance_of(seed))
     assert killed > 0, "every run had ended before: the test shows nothing"
 
 
@@ -184,7 +193,7 @@ def test_a_thousand_kills_of_the_run_end_in_the_tables_of_an_undisturbed_one(
     while killed < 1000:
         seed += 1
         mill = Mill(tmp_path / str(seed), undisturbed.sessions)
-        killed += kill_owners_and_compare(mill, undisturbed, random.Random(1000 + seed))
+        killed += kill_owners_and_compare(mill, undisturbed, chance_of(1000 + seed))
 
 
 # ── its children ──
@@ -198,43 +207,41 @@ def children_of(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return []
 
 
-def kill_children(mill: Mill, undisturbed: Undisturbed, chance: random.Random) -> int:
+def kill_children(mill: Mill, chance: random.Random) -> int:
     """Run once, and kill children of it at random; return how many."""
     process = mill.start("run", "--processor", LINES)
-    moments = sorted(chance.uniform(0.2, undisturbed.seconds) for _ in range(KILLS_IN_A_ROW))
-    begun, killed = time.monotonic(), 0
-    for moment in moments:
-        while process.poll() is None and time.monotonic() < begun + moment:
-            time.sleep(0.002)
-        if children := children_of(process):
+    killed = 0
+    while process.poll() is None and killed < KILLS_IN_A_ROW:
+        children = children_of(process)
+        if children and chance.random() < 0.3:
             chance.choice(children).kill()
             killed += 1
+        time.sleep(chance.uniform(0, 0.05))
     process.communicate(timeout=100)
     assert process.returncode in (0, 1)
     return killed
 
 
 def kill_children_and_compare(mill: Mill, undisturbed: Undisturbed, chance: random.Random) -> int:
-    killed = kill_children(mill, undisturbed, chance)
-    if (mill.db / "facts.duckdb").exists():
-        failed = "SELECT count(*), coalesce(max(attempts), 0) FROM session_processor_state"
-        [(sessions, attempts)] = mill.ask(failed + " WHERE attempts > 0")
-        # A worker of both built-in extractors that dies of neither is charged to each of them.
-        assert sessions <= 2 * killed
-        assert attempts <= killed
-    mill.end("retry")
+    killed = kill_children(mill, chance)
+    failed = "SELECT count(*), coalesce(max(attempts), 0) FROM session_processor_state"
+    [(sessions, attempts)] = mill.ask(failed + " WHERE attempts > 0")
+    # A worker that dies while it reads for both built-in extractors is charged to each of them.
+    assert sessions <= 2 * killed
+    assert attempts <= killed
+    mill.retry()
     status, _ = mill.end("run", "--processor", LINES)
     assert status == 0
     assert_same_tables(mill.tables(), undisturbed.tables)
     return killed
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_kills_of_child_processes_end_in_the_tables_of_an_undisturbed_run(
     tmp_path: Path, undisturbed: Undisturbed, seed: int
 ) -> None:
     mill = Mill(tmp_path / "db", undisturbed.sessions)
-    killed = kill_children_and_compare(mill, undisturbed, random.Random(seed))
+    killed = kill_children_and_compare(mill, undisturbed, chance_of(seed))
     assert killed > 0, "there was no child to kill: the test shows nothing"
 
 
@@ -247,7 +254,7 @@ def test_a_thousand_kills_of_child_processes_end_in_the_tables_of_an_undisturbed
     while killed < 1000:
         seed += 1
         mill = Mill(tmp_path / str(seed), undisturbed.sessions)
-        killed += kill_children_and_compare(mill, undisturbed, random.Random(1000 + seed))
+        killed += kill_children_and_compare(mill, undisturbed, chance_of(1000 + seed))
 
 
 # ── what is left of a killed run ──
@@ -313,21 +320,19 @@ def test_a_session_that_kills_its_run_is_charged_and_soon_and_all_others_are_pro
     most_deaths = ceil(log2(50)) + 2
     spec = f"run_killers:{kind}.kills_owner"
     name = f"{kind.lower()}-kills-owner"
-    for deaths in range(most_deaths + 1):
-        status, out = killing.end("run", name, "--processor", spec, "--json")
-        if status >= 0:
-            break
-    else:
-        raise AssertionError(f"still killed after {most_deaths} deaths")
-    assert status == 1
-    assert deaths >= 2, "nobody is charged for one dead owner"
+    ends = [killing.end("run", name, "--processor", spec, "--json")]
+    while ends[-1][0] < 0 and len(ends) <= most_deaths:
+        ends.append(killing.end("run", name, "--processor", spec, "--json"))
+    status, out = ends[-1]
+    assert status == 1, f"{len(ends)} runs, and the last one was killed too"
+    assert len(ends) > 2, "nobody is charged for one dead owner"
     [run] = json.loads(out)["runs"]
     [error] = run["errors_detail"]
     assert error["session"] == "alice/s17-culprit.jsonl"
     assert "killed twice" in error["error"]
 
     table = name.replace("-", "_")
-    assert len(killing.ask(f"SELECT DISTINCT session_key FROM {table}")) == 40
+    assert len(killing.ask(f"SELECT DISTINCT session_key FROM {table}")) == 40  # noqa: S608 - ours
     attempts = killing.ask(
         "SELECT session_file, attempts FROM session_processor_state WHERE attempts > 0"
     )

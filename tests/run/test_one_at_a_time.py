@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import FakeClock
 from run_place import Place, key
 
+from conftest import FakeClock
 from sessionmill.errors import AlreadyRunning
 from sessionmill.run.tally import Tally
 

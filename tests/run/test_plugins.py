@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import FakeClock
 from run_misdeclared import BROKEN, REFUSED
 from run_place import Place, errors_of
 
+from conftest import FakeClock
 from sessionmill import config
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root

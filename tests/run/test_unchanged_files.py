@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import FakeClock
 from run_place import Place, told
+
+from conftest import FakeClock
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux's inotify tells which files were opened"

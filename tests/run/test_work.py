@@ -168,7 +168,12 @@ def test_a_state_tells_what_was_seen_before_reading() -> None:
 
 # ── suspects ──
 
-batches = st.lists(st.integers(1, 80), min_size=1, max_size=6).map(lambda s: _batches(s))
+
+def _batches(sizes: list[int]) -> list[list[str]]:
+    return [[f"alice/{batch}-{n}.jsonl" for n in range(size)] for batch, size in enumerate(sizes)]
+
+
+batches = st.lists(st.integers(1, 80), min_size=1, max_size=6).map(_batches)
 
 
 def test_a_batch_is_halved_until_one_stands_alone() -> None:
@@ -242,10 +247,6 @@ def _run_until_quiet(parts: list[list[str]], killers: set[str]) -> tuple[set[str
         else:
             done |= set(part.session_keys)
     return charged, done, deaths
-
-
-def _batches(sizes: list[int]) -> list[list[str]]:
-    return [[f"alice/{batch}-{n}.jsonl" for n in range(size)] for batch, size in enumerate(sizes)]
 
 
 def _resized(size: int) -> Found:

@@ -17,7 +17,7 @@ from sessionmill.store.facts import KEPT_FREE, Facts
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with little more room than is kept free."""
+    """Mount a file system of its own with little more room than is kept free."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = shutil.which("mount")
@@ -49,7 +49,7 @@ def test_no_transaction_begins_where_a_checkpoint_might_find_no_room(small_disk:
         commit(facts, [1])
         filler = fill(small_disk, leave=KEPT_FREE - 4096)
 
-        with pytest.raises(DiskFull, match="63 MB of room.*What was committed is safe"):
+        with pytest.raises(DiskFull, match=r"63 MB of room.*What was committed is safe"):
             commit(facts, [2])
         assert proof(facts) == [1], "readers read on"
         facts.cursor().execute("CHECKPOINT")
@@ -76,7 +76,7 @@ def test_facts_are_closed_in_order_when_the_room_is_over(small_disk: Path) -> No
 def test_what_does_not_fit_is_not_kept_and_takes_nothing_else_with_it(small_disk: Path) -> None:
     with Facts(small_disk / "data", "test", now=NOW) as facts:
         commit(facts, [1])
-        with pytest.raises(Exception), facts.transaction() as cursor:  # noqa: B017, PT011
+        with pytest.raises(Exception), facts.transaction() as cursor:  # noqa: B017
             cursor.execute(
                 "CREATE TABLE large AS SELECT md5(CAST(n AS VARCHAR)) || md5(CAST(-n AS VARCHAR))"
                 " AS text FROM range(3000000) r(n)"

@@ -55,7 +55,7 @@ def read(folder: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def states(folder: Path) -> list[tuple[Any, ...]]:
-    return read(folder, f"SELECT {MUST} FROM session_processor_state ORDER BY ALL")
+    return read(folder, f"SELECT {MUST} FROM session_processor_state ORDER BY ALL")  # noqa: S608 - the test's own names
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -141,7 +141,9 @@ def test_an_old_table_that_comes_back_is_taken_in_once_more(tmp_path: Path) -> N
 
 
 def test_tables_of_nobody_known_stay_as_they_are(tmp_path: Path) -> None:
-    other = "CREATE TABLE words (session_key VARCHAR, words BIGINT); INSERT INTO words VALUES ('a', 4)"
+    other = (
+        "CREATE TABLE words (session_key VARCHAR, words BIGINT); INSERT INTO words VALUES ('a', 4)"
+    )
     folder = older_facts(tmp_path / "data", OLDEST.format(**NAIVE), other)
     assert read(folder, "FROM words") == [("a", 4)]
 
@@ -159,9 +161,12 @@ def test_elsewhere_the_upgrade_does_nothing(tmp_path: Path) -> None:
 
 
 def test_an_upgrade_that_fails_leaves_the_older_facts_whole(tmp_path: Path) -> None:
-    broken = OLDER.format(**NAIVE).replace("file_hash VARCHAR, ", "").replace(
-        ", 'hash of words'", ""
-    ).replace(", 'hash, newer'", "")
+    broken = (
+        OLDER.format(**NAIVE)
+        .replace("file_hash VARCHAR, ", "")
+        .replace(", 'hash of words'", "")
+        .replace(", 'hash, newer'", "")
+    )
     folder = older_facts(tmp_path / "data", OLDEST.format(**NAIVE), broken)
     with pytest.raises(duckdb.Error):
         Facts(folder, "test", now=NOW)

@@ -273,7 +273,9 @@ def test_a_replaced_row_that_comes_back_is_elected_anew() -> None:
 
 def test_nothing_is_counted_where_the_first_copy_is_not_eligible() -> None:
     marked = table(
-        Column("mark", "BIGINT", "max"), elect_by=("mark DESC",), eligible="mark IS NOT DISTINCT FROM 0"
+        Column("mark", "BIGINT", "max"),
+        elect_by=("mark DESC",),
+        eligible="mark IS NOT DISTINCT FROM 0",
     )
     with stored(marked) as things:
         things.write(fresh("alice/a", ("x", 0)))
@@ -434,7 +436,7 @@ def test_a_table_with_the_name_of_what_the_writer_works_with_is_refused_or_works
         things.write(fresh("alice/a", ("x", 1, 1)), fresh("alice/b", ("x", 2, 1)))
         things.write(append("alice/a", ("x", 3, 1)))
         rows = things.cursor.execute(
-            f"SELECT session_key, size, counted FROM main.{name} ORDER BY ALL"
+            f"SELECT session_key, size, counted FROM main.{name} ORDER BY ALL"  # noqa: S608 - the test's own names
         ).fetchall()
         assert rows == [("alice/a", 3, True), ("alice/b", 2, False)]
 

@@ -178,9 +178,9 @@ def test_the_rows_that_number_commits_stay_few(tmp_path: Path) -> None:
         cursor.execute("INSERT INTO commits SELECT unnest(range(1, 5000))")
     with Facts(tmp_path, "test", now=NOW) as facts:
         assert facts.notice is None
-        [(rows, last)] = facts.cursor().execute(
-            "SELECT count(*), max(number) FROM commits"
-        ).fetchall()
+        [(rows, last)] = (
+            facts.cursor().execute("SELECT count(*), max(number) FROM commits").fetchall()
+        )
         assert rows <= 1001
         assert last == 4999
         commit(facts, [1])

@@ -56,9 +56,9 @@ def test_the_schema_file_and_the_migrations_bring_the_same_rows(tmp_path: Path) 
         written.execute(SCHEMA)
         for table in sorted(CORE_TABLES - {"schema_version"}):
             rows = f"FROM {table}"
-            assert (
-                facts.cursor().execute(rows).fetchall() == written.execute(rows).fetchall()
-            ), table
+            assert facts.cursor().execute(rows).fetchall() == written.execute(rows).fetchall(), (
+                table
+            )
 
 
 def test_a_column_that_only_the_schema_file_has_is_seen() -> None:

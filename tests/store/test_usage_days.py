@@ -74,7 +74,9 @@ def test_groups_of_time_are_those_of_the_zone(app: App, zone: str, by: str, writ
 
 
 @settings(max_examples=200)
-@given(zone=st.sampled_from(ZONES), first=st.sampled_from(DAYS), days=st.sampled_from([0, 1, 2, 30]))
+@given(
+    zone=st.sampled_from(ZONES), first=st.sampled_from(DAYS), days=st.sampled_from([0, 1, 2, 30])
+)
 def test_since_and_until_are_days_of_the_zone(app: App, zone: str, first: date, days: int) -> None:
     last = first + timedelta(days=days)
     within = [local for local in in_zone(zone) if first <= local.date() < last]

@@ -1,28 +1,88 @@
-"""The commands, each imported when it is called."""
+"""The commands: what each does, with examples; its function is imported when it is called."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
+
+def _command(app: App, name: str, function: str, does: str, *examples: str) -> None:
+    app.command(
+        f"sessionmill.cli.{function}",
+        name=name,
+        help=does,
+        help_epilogue="\n".join(["Examples:", *(f"  sessionmill {line}" for line in examples)]),
+    )
+
+
 app = App(
     name="sessionmill",
-    help=(
-        "A self-hosted pipeline over the transcripts that coding agents write.\n\n"
-        "Example: sessionmill run && sessionmill report usage --by day"
-    ),
-    version="0.1.0",
+    help="A self-hosted pipeline over the transcripts that coding agents write.",
+    help_epilogue="Example:\n  sessionmill run && sessionmill report usage --by day",
     help_format="plaintext",
-    version_flags=["--version"],
+    version="0.1.0",
+)
+_command(
+    app,
+    "start",
+    "run:start",
+    "Read this machine's transcripts and print what they say; a demonstration without any.",
+    "start",
+)
+_command(
+    app,
+    "run",
+    "run:run",
+    "Run processors over what is new since they last ran. Without --sessions, --claude or --codex:"
+    " $SESSION_DATA_DIR, or else the agents' homes on this machine. Exit status 1 if any session"
+    " failed.",
+    "run",
+    "run usage --sessions /srv/transcripts",
+    "run --processor my_package.words:Words --claude ~/.claude",
+)
+_command(
+    app,
+    "retry",
+    "run:retry",
+    "Make failing and dead sessions due at once; the next run tries them again. A dead letter is a"
+    " session that a processor has failed on as often as it may: mend the cause first. Works for a"
+    " processor that is not loaded now, too.",
+    "retry",
+    "retry usage --session 0f3c",
+)
+_command(
+    app,
+    "processors",
+    "run:processors",
+    "List the processors: how each stands, or why it can't run.",
+    "processors",
+)
+_command(
+    app,
+    "sql",
+    "reports:sql",
+    "Ask the facts anything, in SQL; nothing can be changed.",
+    'sql "SELECT name, count(*) FROM tool_calls WHERE counted GROUP BY name"',
+)
+_command(
+    app,
+    "demo",
+    "demo:demo",
+    "Generate the transcripts of a team that never was, to try things on.",
+    "demo /tmp/team",
 )
 
-app.command("sessionmill.cli.run:start", name="start")
-app.command("sessionmill.cli.run:run", name="run")
-app.command("sessionmill.cli.run:retry", name="retry")
-app.command("sessionmill.cli.run:processors", name="processors")
-
-report = App(name="report", help="Answer questions from the facts.", help_format="plaintext")
-report.command("sessionmill.cli.reports:usage", name="usage")
+report = App(
+    name="report",
+    help="Answer questions from the facts.",
+    help_epilogue="Example:\n  sessionmill report usage",
+    help_format="plaintext",
+)
+_command(
+    report,
+    "usage",
+    "reports:usage",
+    "Report invocations and tokens, each counted once.",
+    "report usage --by day --since 2026-03-01",
+    "report usage --by skill --user alice --json",
+)
 app.command(report)
-
-app.command("sessionmill.cli.reports:sql", name="sql")
-app.command("sessionmill.cli.demo:demo", name="demo")

@@ -27,8 +27,6 @@ def demo(
     """Generate the transcripts of a team that never was, to try things on.
 
     It touches no facts: --db only completes the command it names.
-
-    Example: sessionmill demo /tmp/team && sessionmill run --sessions /tmp/team --db /tmp/facts
     """
     try:
         made = generate(folder, users=users, days=days, seed=seed, size_bytes=bytes)

@@ -35,12 +35,7 @@ def usage(
     json: Json = False,
     db: Db = None,
 ) -> int:
-    """Report invocations and tokens, each counted once.
-
-    Examples:
-      sessionmill report usage --by day --since 2026-03-01
-      sessionmill report usage --by skill --user alice --json
-    """
+    """Report invocations and tokens, each counted once."""
     with open_app(db) as app:
         zone = timezone or app.facts.local_timezone
         rows = reports.usage(
@@ -62,10 +57,7 @@ def sql(
     json: Json = False,
     db: Db = None,
 ) -> int:
-    """Ask the facts anything, in SQL; nothing can be changed.
-
-    Example: sessionmill sql "SELECT name, count(*) FROM tool_calls WHERE counted GROUP BY name"
-    """
+    """Ask the facts anything, in SQL; nothing can be changed."""
     with open_app(db) as app:
         rows = user_sql.select(app.facts.cursor(), query, limit=limit, timeout=timeout)
     print_rows(rows, as_json=json)

@@ -35,11 +35,6 @@ def run(
 
     Without --sessions, --claude or --codex: $SESSION_DATA_DIR, or else the agents' homes on this
     machine. Exit status 1 if any session failed.
-
-    Examples:
-      sessionmill run
-      sessionmill run usage --sessions /srv/transcripts
-      sessionmill run --processor my_package.words:Words --claude ~/.claude
     """
     with open_app(db, processor) as app:
         chosen = app.registry.named(names)
@@ -56,10 +51,7 @@ def run(
 
 
 def start(*, db: Db = None) -> int:
-    """Read this machine's transcripts and print what they say; a demonstration without any.
-
-    Example: sessionmill start
-    """
+    """Read this machine's transcripts and print what they say; a demonstration without any."""
     with open_app(db) as app:
         print(f"Data directory: {app.config.folder}")
         roots, walk = find(None, None, None, None)
@@ -129,10 +121,6 @@ def retry(
 
     A dead letter is a session that a processor has failed on as often as it may. Mend the cause
     first. Works too for a processor that is not loaded now.
-
-    Examples:
-      sessionmill retry
-      sessionmill retry usage --session 0f3c
     """
     with open_app(db) as app:
         rows = app.store.make_due(name, session)
@@ -141,10 +129,7 @@ def retry(
 
 
 def processors(*, processor: Specs = None, json: Json = False, db: Db = None) -> int:
-    """List the processors: how each stands, or why it can't run.
-
-    Example: sessionmill processors
-    """
+    """List the processors: how each stands, or why it can't run."""
     columns = [
         "name",
         "version",

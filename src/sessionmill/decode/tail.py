@@ -76,6 +76,11 @@ class Reader:
             if not read:
                 break  # cut while it was read: the next look sees a replaced transcript
             end = held + read
+            if held and (first := buffer.find(b"\n", held, end)) > LONGEST_LINE:
+                yield LongLine(offset, offset + first + 1)
+                offset, held = offset + first + 1, 0
+                file.seek(offset)
+                continue
             cut = buffer.rfind(b"\n", held, end) + 1
             if cut:
                 yield Slice(offset, buffer, cut)

@@ -36,8 +36,11 @@ class TableRows:
         self._fill = [i for i, rule in enumerate(rules) if rule == "fill"]
         self._max = [i for i, rule in enumerate(rules) if rule == "max"]
         self._min = [i for i, rule in enumerate(rules) if rule == "min"]
+        self._has_doubles = any(column.type == "DOUBLE" for column in table.columns)
         self._rows: list[list[Any]] = []
         self._jobs: list[int] = []
+        #: Jobs with values that cannot be compared.
+        self._unfit: dict[int, str] = {}
         #: Of the last job: its rows by key, and whether rows of it were taken already.
         self._job, self._by_key, self._goes_on = 0, dict[Any, list[Any]](), False
 
@@ -58,7 +61,7 @@ class TableRows:
                     raise ValueError(
                         f"{self._table.name}.{self._names[i]} is its key, and a row has none"
                     )
-        return checked
+        return [_numbers(row) for row in checked] if self._has_doubles else checked
 
     def add(self, job: int, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add checked rows of one job; those with a key that it has had complete the earlier."""
@@ -73,7 +76,10 @@ class TableRows:
                 self._rows.append(own)
                 self._jobs.append(job)
             else:
-                self._complete(earlier, row)
+                try:
+                    self._complete(earlier, row)
+                except TypeError as error:
+                    self._unfit[job] = f"values of {self._table.name} are of several types: {error}"
 
     def _complete(self, earlier: list[Any], row: tuple[Any, ...]) -> None:
         """Complete a row by a later one of its key: the rules of `store.rows`, in memory."""
@@ -95,22 +101,23 @@ class TableRows:
         Also whether they are all that their jobs have for this table, how many each job has, and
         the jobs with a value that does not fit its column, which are left out, with the reason.
         """
-        rows, jobs = self._rows, self._jobs
+        rows, jobs, unfit = self._rows, self._jobs, self._unfit
+        self._unfit = {}
         whole = job_ended and not self._goes_on
         self._rows, self._jobs, self._by_key, self._goes_on = [], [], {}, not job_ended
         try:
-            return self._stream(rows, jobs, first), whole, Counter(jobs), {}
+            if not unfit:
+                return self._stream(rows, jobs, first), whole, Counter(jobs), {}
         except ValueError:
-            unfit: dict[int, str] = {}
             for job in dict.fromkeys(jobs):
                 own = [row for row, of in zip(rows, jobs, strict=True) if of == job]
                 try:
                     self._stream(own, [job] * len(own), first)
                 except ValueError as error:
                     unfit[job] = str(error)
-            fit = [(r, j) for r, j in zip(rows, jobs, strict=True) if j not in unfit]
-            rows, jobs = [r for r, _ in fit], [j for _, j in fit]
-            return self._stream(rows, jobs, first), whole, Counter(jobs), unfit
+        fit = [(r, j) for r, j in zip(rows, jobs, strict=True) if j not in unfit]
+        rows, jobs = [r for r, _ in fit], [j for _, j in fit]
+        return self._stream(rows, jobs, first), whole, Counter(jobs), unfit
 
     def _by_name(self, row: Any) -> tuple[Any, ...]:
         unknown = set(row) - set(self._names)
@@ -141,6 +148,11 @@ class TableRows:
             raise ValueError(
                 f"a value of {self._table.name}.{column.name} is no {column.type}: {error}"
             ) from error
+
+
+def _numbers(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Leave out what is no number: NaN is larger than all to SQL, and nothing to Python."""
+    return tuple([None if value != value else value for value in row])  # noqa: PLR0124 - NaN
 
 
 def microseconds(at: datetime) -> int:

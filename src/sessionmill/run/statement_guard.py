@@ -70,6 +70,11 @@ def table_name(written: str) -> str | None:
     return written if tokens and _name_at(tokens, 0)[1] == len(tokens) else None
 
 
+def words(sql: str) -> list[str]:
+    """Return the names and signs of a statement in order, names as DuckDB compares them."""
+    return [token.name or token.keyword for token in _tokens(sql)]
+
+
 # ── refusing ──
 
 

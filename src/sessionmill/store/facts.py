@@ -180,6 +180,8 @@ class Facts:
     def _damage_before_opening(self) -> str | None:
         if not self.path.exists() and self._noted() > 0:
             return f"{self.path.name} is missing"
+        if self._noted() > 0 and self.path.stat().st_size == 0:
+            return f"{self.path.name} is empty"
         if not self.path.exists() and self.path.with_suffix(".duckdb.wal").exists():
             return f"{self.path.name} is missing, and its log is still there"
         return None
@@ -202,7 +204,9 @@ class Facts:
             return 0
 
     def _set_aside(self, damage: str, now: datetime) -> None:
-        aside = self.folder / f"damaged-{now:%Y%m%dT%H%M%S}"
+        aside = self.folder / f"damaged-{now:%Y%m%dT%H%M%S}-{self._noted()}"
+        while aside.exists():
+            aside = aside.with_name(f"{aside.name}+")
         aside.mkdir(mode=0o700)
         for path in (self.path, self.path.with_suffix(".duckdb.wal")):
             if path.exists():

@@ -28,6 +28,7 @@ class Owner:
         self._folder = folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _close_to_others(folder)
             self._fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StoreError(
@@ -66,6 +67,13 @@ class Owner:
         with open(draft, "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             json.dump(name, file)
         draft.replace(self._folder / "owner.json")
+
+
+def _close_to_others(folder: Path) -> None:
+    """Let nobody else in, if the directory is ours: DuckDB's log is readable where that is."""
+    ours = folder.stat().st_uid == os.geteuid()
+    if ours and ((folder / "owner.lock").exists() or not any(folder.iterdir())):
+        folder.chmod(0o700)
 
 
 def read_owner(folder: Path) -> tuple[int | None, str | None]:

@@ -31,14 +31,14 @@ def arrow(columns: dict[str, tuple[DataType, Sequence[Any]]]) -> Table:
 
 
 class FoundTranscripts:
-    """A walk, as a view named `found` on one cursor."""
+    """A walk, as a view named `_found` on one cursor."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, walk: Walk) -> None:
         self._cursor, self._walk = cursor, walk
         self.mains = [path_kind(f.session_key) == "main" for f in walk.found]
         found = walk.found
         cursor.register(
-            "found",
+            "_found",
             arrow(
                 {
                     "number": (_INT(), range(len(found))),
@@ -135,7 +135,7 @@ def write_states(cursor: duckdb.DuckDBPyConnection, states: Sequence[State]) -> 
     numbers = ("version", "size", "mtime_ns", "safe_offset", "attempts", "items_extracted")
     moments = ("processed_at", "last_attempt_at", "next_attempt_at", "failing_since", "dead_at")
     cursor.register(
-        "states",
+        "_states",
         arrow(
             {name: values(_TEXT(), name) for name in texts}
             | {name: values(_INT(), name) for name in numbers}
@@ -146,7 +146,7 @@ def write_states(cursor: duckdb.DuckDBPyConnection, states: Sequence[State]) -> 
     sql = statements("work")
     cursor.execute(sql["delete_states"])
     cursor.execute(sql["insert_states"])
-    cursor.unregister("states")
+    cursor.unregister("_states")
 
 
 def left_in_flight(cursor: duckdb.DuckDBPyConnection, processor: str) -> list[Leftover]:

@@ -47,8 +47,8 @@ def arrow_type(column: Column) -> str:
 class RowStore:
     """The SQL of one declared table.
 
-    Views that the caller provides: `incoming` (`_job`, `_seq` and the table's columns) and `jobs`
-    (`_job`, `session_key`, `session_id`, `username`, `agent`, `fresh`: nothing of it is stored).
+    Views that the caller provides: `_incoming` (`_job`, `_seq` and the table's columns) and `_jobs`
+    (`_job`, `session_key`, `session_id`, `username`, `agent`, `_fresh`: nothing of it is stored).
     """
 
     table: Table
@@ -85,7 +85,7 @@ class RowStore:
         self._elect(cursor)
 
     def add(self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]) -> None:
-        """Store `incoming` where there is nothing to complete.
+        """Store `_incoming` where there is nothing to complete.
 
         Every job must be fresh, and no key come twice in one. `replaced` names transcripts whose
         old rows go.
@@ -97,21 +97,21 @@ class RowStore:
     def complete(
         self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]
     ) -> list[tuple[str, int]]:
-        """Store `incoming`, completed by key; return (session key, rows written) pairs."""
+        """Store `_incoming`, completed by key; return (session key, rows written) pairs."""
         self._begin(cursor, replaced)
         cursor.execute(self._complete)
         cursor.execute(self._delete_completed)
-        self._insert(cursor, "completed")
+        self._insert(cursor, "_completed")
         self._elect(cursor)
         return cursor.execute(
-            "SELECT session_key, count(*) FROM completed GROUP BY session_key"
+            "SELECT session_key, count(*) FROM _completed GROUP BY session_key"
         ).fetchall()
 
     def rename(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Take over session ids and agents from the view `renamed`."""
+        """Take over session ids and agents from the table `_renamed`."""
         cursor.execute(
             f"UPDATE {self._name} t SET session_id = r.session_id, agent = r.agent"
-            " FROM renamed r WHERE t.session_key = r.session_key"
+            " FROM _renamed r WHERE t.session_key = r.session_key"
         )
 
     # ── the parts ──
@@ -146,7 +146,7 @@ class RowStore:
     def _incoming(self) -> str:
         return (
             f"(SELECT session_key, session_id, username, agent, {self._own}"
-            " FROM incoming JOIN jobs USING (_job))"
+            " FROM _incoming JOIN _jobs USING (_job))"
         )
 
     @cached_property
@@ -160,24 +160,25 @@ class RowStore:
             if c.name not in self.table.key
         )
         return (
-            "CREATE OR REPLACE TEMP TABLE completed AS"
+            "CREATE OR REPLACE TEMP TABLE _completed AS"
             " SELECT any_value(session_key) AS session_key, any_value(session_id) AS session_id,"
             " any_value(username) AS username, any_value(agent) AS agent,"
-            f" any_value(fresh) AS fresh, {key}, {values} FROM ("
-            f"SELECT _job, _seq, {self._own} FROM incoming UNION ALL"
+            f" any_value(_fresh) AS _fresh, {key}, {values} FROM ("
+            f"SELECT _job, _seq, {self._own} FROM _incoming UNION ALL"
             f" SELECT j._job, -1, {stored} FROM {self._name} t"
-            " JOIN (SELECT _job, session_key FROM jobs WHERE NOT fresh) j"
+            " JOIN (SELECT _job, session_key FROM _jobs WHERE NOT _fresh) j"
             " ON t.session_key = j.session_key"
-            f" SEMI JOIN incoming i ON i._job = j._job AND {same}"
-            f") r JOIN jobs USING (_job) GROUP BY _job, {key}"
+            f" SEMI JOIN (SELECT _job, {self._own} FROM _incoming) i"
+            f" ON i._job = j._job AND {same}"
+            f") r JOIN _jobs USING (_job) GROUP BY _job, {key}"
         )
 
     @cached_property
     def _delete_completed(self) -> str:
         same = " AND ".join(f"t.{k} = c.{k}" for k in self._key)
         return (
-            f"DELETE FROM {self._name} t USING completed c"
-            f" WHERE NOT c.fresh AND t.session_key = c.session_key AND {same}"
+            f"DELETE FROM {self._name} t USING _completed c"
+            f" WHERE NOT c._fresh AND t.session_key = c.session_key AND {same}"
         )
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, rows: str) -> None:
@@ -209,7 +210,7 @@ class RowStore:
     @cached_property
     def _touch(self) -> str:
         return (
-            "INSERT INTO touched"
+            "INSERT INTO _touched"
             f" WITH written AS (SELECT key_hash FROM {self._name} WHERE rowid >= $before)"
             " SELECT key_hash FROM written GROUP BY key_hash HAVING count(*) > 1 UNION"
             f" SELECT key_hash FROM {self._name} WHERE rowid < $before"
@@ -218,14 +219,14 @@ class RowStore:
 
     def _begin(self, cursor: duckdb.DuckDBPyConnection, replaced: list[str]) -> None:
         if self.table.elect_by:
-            cursor.execute("CREATE OR REPLACE TEMP TABLE touched (key_hash UBIGINT)")
+            cursor.execute("CREATE OR REPLACE TEMP TABLE _touched (key_hash UBIGINT)")
         if replaced:
             self._delete(cursor, replaced)
 
     def _delete(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:
         if self.table.elect_by:
             cursor.execute(
-                f"INSERT INTO touched SELECT key_hash FROM {self._name}"
+                f"INSERT INTO _touched SELECT key_hash FROM {self._name}"
                 " WHERE session_key IN (SELECT unnest(?))",
                 [session_keys],
             )
@@ -237,13 +238,13 @@ class RowStore:
         """Elect one of the copies of each touched key."""
         if not self.table.elect_by:
             return
-        found = first(cursor.execute("SELECT count(*) FROM touched"))
+        found = first(cursor.execute("SELECT count(*) FROM _touched"))
         if not found or not found[0]:
             return
         cursor.execute(
             f"UPDATE {self._name} t SET counted = e.elected FROM ("
             f" SELECT rowid AS id, {self._first} AND ({self.table.eligible}) AS elected"
-            f" FROM {self._name} WHERE key_hash IN (SELECT key_hash FROM touched)) e"
+            f" FROM {self._name} WHERE key_hash IN (SELECT key_hash FROM _touched)) e"
             " WHERE t.rowid = e.id AND t.counted IS DISTINCT FROM e.elected"
         )
 

@@ -350,15 +350,15 @@ def _counts(parts: list[Rows], extracted: list[Extracted]) -> list[tuple[str, in
 
 
 def _register_rows(cursor: duckdb.DuckDBPyConnection, parts: list[bytes]) -> None:
-    """Make Arrow streams of one shape the view `incoming`."""
+    """Make Arrow streams of one shape the view `_incoming`."""
     batches = [batch for ipc in parts for batch in read_ipc_stream(ipc)]
-    cursor.register("incoming", Table.from_batches(batches))
+    cursor.register("_incoming", Table.from_batches(batches))
 
 
 def _register_jobs(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
     text, number, flag = DataType.utf8(), DataType.int64(), DataType.bool()
     cursor.register(
-        "jobs",
+        "_jobs",
         arrow(
             {
                 "_job": (number, [e.job for e in extracted]),
@@ -366,7 +366,7 @@ def _register_jobs(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]
                 "session_id": (text, [session_id(e.found, e.identity) for e in extracted]),
                 "username": (text, [e.found.username for e in extracted]),
                 "agent": (text, [e.agent or UNKNOWN_AGENT for e in extracted]),
-                "fresh": (flag, [e.fresh for e in extracted]),
+                "_fresh": (flag, [e.fresh for e in extracted]),
             }
         ),
     )
@@ -393,7 +393,7 @@ def _note(
 ) -> None:
     text = DataType.utf8()
     cursor.register(
-        "named",
+        "_named",
         arrow(
             {
                 "session_key": (text, [e.found.session_key for e in extracted]),
@@ -408,7 +408,7 @@ def _note(
     )
     sql = statements("transcripts")
     cursor.execute(sql["renamed"])
-    row = first(cursor.execute("SELECT count(*) FROM renamed"))
+    row = first(cursor.execute("SELECT count(*) FROM _renamed"))
     if row and row[0]:
         for store in tables.values():
             store.rename(cursor)

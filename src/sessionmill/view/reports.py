@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, get_args
@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 import duckdb
 
 from sessionmill.errors import UsageError
-from sessionmill.store.statements import first, parse
+from sessionmill.store.statements import parse
 
 By = Literal[
     "total",
@@ -64,11 +64,8 @@ def usage(
     Raises UsageError for a time zone that there is not.
     """
     sql = _statements()
-    given: dict[str, Any] = {
-        "since": _midnight(cursor, since, timezone),
-        "until": _midnight(cursor, until, timezone),
-        "user": user,
-    }
+    _check_timezone(cursor, timezone)
+    given: dict[str, Any] = {"since": since, "until": until, "user": user, "timezone": timezone}
     if by == "total":
         return _rows(cursor.execute(sql["by_total"], given))
     if by == "session":
@@ -77,7 +74,7 @@ def usage(
         return _rows(cursor.execute(sql["by_command"], given), by)
     if by in _CALLS:
         return _rows(cursor.execute(sql["by_call"], given | {"by": by}), by)
-    given |= {"by": by, "timezone": timezone, "format": _FORMATS.get(by, "%Y")}
+    given |= {"by": by, "format": _FORMATS.get(by, "%Y")}
     return _rows(cursor.execute(sql["by_group"], given), by)
 
 
@@ -88,21 +85,13 @@ def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
     return Rows(columns, cursor.fetchall())
 
 
-def _midnight(
-    cursor: duckdb.DuckDBPyConnection, day: date | None, timezone: str
-) -> datetime | None:
-    moment = day or date(2000, 1, 1)  # asked even without a day: is there such a time zone?
+def _check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:
     try:
-        row = first(
-            cursor.execute(
-                _statements()["midnight"], {"timezone": timezone, "day": moment.isoformat()}
-            )
-        )
+        cursor.execute(_statements()["is_time_zone"], {"timezone": timezone}).fetchall()
     except duckdb.Error as error:
         raise UsageError(
             f"There is no time zone {timezone!r}; names are like Europe/Berlin or UTC."
         ) from error
-    return row[0] if row and day is not None else None
 
 
 @cache

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from itertools import pairwise
 
 import duckdb
 
 from sessionmill.errors import NotOneSelect, SessionmillError, UsageError
+from sessionmill.run.statement_guard import words
 from sessionmill.view.reports import Rows
 
 
@@ -34,7 +37,7 @@ def select(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: 
     try:
         cursor.execute(sql)
         columns = [column[0] for column in cursor.description or ()]
-        values = cursor.fetchmany(limit + 1)
+        values = cursor.fetchmany(min(limit, _MOST_ROWS) + 1)
     except duckdb.InterruptException as error:
         raise TookTooLong(timeout) from error
     except duckdb.Error as error:
@@ -43,6 +46,7 @@ def select(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: 
         timer.cancel()
         cursor.execute("ROLLBACK")
         cursor.close()
+    limit = min(limit, _MOST_ROWS)
     return Rows(_distinct(columns), values[:limit], truncated=len(values) > limit)
 
 
@@ -55,13 +59,46 @@ def _check(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
     if len(types) != 1 or types[0] not in ("SELECT", "EXPLAIN"):
         got = " and ".join(types) or "nothing"
         raise NotOneSelect(f"Exactly one SELECT or EXPLAIN is expected; this is {got}.")
+    _refuse_files(cursor, statements[0].query)
+
+
+def _refuse_files(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse table functions but those that make rows of nothing or tell of the tables.
+
+    DuckDB lets its own file pass where all others are refused, and that must not be opened again:
+    the lock that keeps other processes out falls when any descriptor of it is closed.
+    """
+    rows = cursor.execute(
+        "SELECT DISTINCT function_name FROM duckdb_functions()"
+        " WHERE function_type IN ('table', 'table_macro')"
+    ).fetchall()
+    refused = {name for (name,) in rows if not _HARMLESS.fullmatch(name)}
+    for name, following in pairwise([*words(sql), ""]):
+        if following == "(" and name in refused:
+            raise UsageError(
+                f"{name}() is refused: a query reads the facts, no files and no settings."
+            )
+
+
+#: Table functions that read no file and change nothing.
+_HARMLESS = re.compile(
+    r"range|generate_series|unnest|repeat|repeat_row|summary|histogram|histogram_values"
+    r"|json_each|json_tree|pg_timezone_names|icu_calendar_names"
+    r"|pragma_(table_info|version|show|collations|database_size|storage_info)"
+    r"|duckdb_(columns|constraints|databases|dependencies|functions|indexes|keywords|schemas"
+    r"|sequences|settings|tables|types|views|table_sample|memory)"
+)
+_MOST_ROWS = 10_000_000
 
 
 def _distinct(columns: list[str]) -> list[str]:
     """Return column names with the repeated ones numbered: a JSON object holds each once."""
-    seen: dict[str, int] = {}
-    names = []
-    for column in columns:
-        seen[column] = seen.get(column, 0) + 1
-        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
+    taken, names = set(columns), []
+    for position, column in enumerate(columns):
+        name, number = column, 2
+        if column in columns[:position]:
+            while (name := f"{column}_{number}") in taken:
+                number += 1
+        taken.add(name)
+        names.append(name)
     return names

@@ -3,7 +3,7 @@
 -- name: note_found
 -- New transcripts, and those whose size or time changed, as the walk saw them.
 MERGE INTO transcripts t
-USING found f
+USING _found f
    ON t.session_key = f.session_key
  WHEN MATCHED AND (t.size IS DISTINCT FROM f.size OR t.mtime_ns IS DISTINCT FROM f.mtime_ns
                    OR t.gone_at IS NOT NULL OR t.path IS DISTINCT FROM f.path)
@@ -16,7 +16,7 @@ USING found f
 
 -- name: any_news
 -- Whether noting the walk would change a row.
-SELECT EXISTS (FROM found f
+SELECT EXISTS (FROM _found f
                     LEFT JOIN transcripts t USING (session_key)
               WHERE t.session_key IS NULL
                  OR t.size IS DISTINCT FROM f.size
@@ -24,7 +24,7 @@ SELECT EXISTS (FROM found f
                  OR t.gone_at IS NOT NULL
                  OR t.path IS DISTINCT FROM f.path)
     OR EXISTS (FROM transcripts t
-                    ANTI JOIN found USING (session_key)
+                    ANTI JOIN _found USING (session_key)
               WHERE t.gone_at IS NULL
                 AND t.root IN (SELECT unnest($roots)));
 
@@ -34,18 +34,18 @@ UPDATE transcripts
    SET gone_at = $now
  WHERE gone_at IS NULL
    AND root IN (SELECT unnest($roots))
-   AND NOT EXISTS (FROM found f WHERE f.session_key = transcripts.session_key);
+   AND NOT EXISTS (FROM _found f WHERE f.session_key = transcripts.session_key);
 
 -- name: held_by_roots
 -- How many transcripts each root is known to hold.
 SELECT root, count(*) FROM transcripts WHERE gone_at IS NULL GROUP BY root;
 
 -- name: renamed
--- Transcripts, processed before, whose records now name another session or agent: `named` holds
+-- Transcripts, processed before, whose records now name another session or agent: `_named` holds
 -- what the records say.
-CREATE OR REPLACE TEMP TABLE renamed AS
+CREATE OR REPLACE TEMP TABLE _renamed AS
 SELECT n.session_key, n.session_id, n.agent
-  FROM named n
+  FROM _named n
        JOIN transcripts t USING (session_key)
  WHERE t.fingerprint IS NOT NULL
    AND (t.session_id IS DISTINCT FROM n.session_id OR t.agent IS DISTINCT FROM n.agent);
@@ -54,7 +54,7 @@ SELECT n.session_key, n.session_id, n.agent
 UPDATE transcripts t
    SET session_id = n.session_id, agent = n.agent, client_version = n.client_version,
        cwd = n.cwd, project = n.project, fingerprint = n.fingerprint
-  FROM named n
+  FROM _named n
  WHERE t.session_key = n.session_key;
 
 -- name: note_identity_of_one

@@ -1,5 +1,5 @@
--- What is left to do, and how it went. `found` is the walk; `jobs`, `states`, `seen` and `marks`
--- are what the caller hands in for one statement.
+-- What is left to do, and how it went. `_found` is the walk and `_states` are new
+-- state rows: the caller hands both in.
 
 -- name: pending
 -- The transcripts that need a look by one processor: new, changed, of another version, or due for
@@ -17,7 +17,7 @@ SELECT f.number,
        s.failing_since,
        s.processed_at,
        coalesce(s.items_extracted, 0)
-  FROM found f
+  FROM _found f
        LEFT JOIN session_processor_state s
               ON s.processor_name = $processor
              AND s.session_file   = f.session_key
@@ -31,7 +31,7 @@ SELECT f.number,
 
 -- name: delete_states
 DELETE FROM session_processor_state s
- USING states n
+ USING _states n
  WHERE s.processor_name = n.processor_name
    AND s.session_file   = n.session_file;
 
@@ -46,7 +46,7 @@ SELECT processor_name, session_file, username,
        make_timestamp(failing_since)   AS failing_since,
        make_timestamp(dead_at)         AS dead_at,
        last_error
-  FROM states;
+  FROM _states;
 
 -- name: unmark_all
 DELETE FROM in_flight WHERE processor_name = $processor;

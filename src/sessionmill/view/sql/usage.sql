@@ -1,4 +1,5 @@
--- What `report usage` answers. $since and $until are UTC; $by chooses the group.
+-- What `report usage` answers. $since and $until are days of $timezone; $by chooses the group.
+-- Local times are compared, not moments: a midnight may come twice, or not at all.
 
 -- name: by_group
 WITH chosen AS (
@@ -10,8 +11,8 @@ WITH chosen AS (
                 ELSE strftime(timezone($timezone, timezone('UTC', "at")), $format)
            END AS grp
       FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= $since)
-       AND ($until IS NULL OR "at" <  $until)
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
        AND ($by <> 'model' OR model IS NOT NULL)
 )
@@ -25,8 +26,8 @@ SELECT grp, count(DISTINCT (username, session_id)) AS sessions,
 WITH chosen AS (
     SELECT *
       FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= $since)
-       AND ($until IS NULL OR "at" <  $until)
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
 )
 SELECT session_id AS session, username AS user, arg_min(project, "at") AS project,
@@ -40,8 +41,8 @@ SELECT session_id AS session, username AS user, arg_min(project, "at") AS projec
 WITH chosen AS (
     SELECT *
       FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= $since)
-       AND ($until IS NULL OR "at" <  $until)
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
 ),
 -- Without a time, everything that was found; with one, what has something counted within it.
@@ -78,8 +79,8 @@ SELECT CASE $by
   FROM tool_calls
  WHERE counted
    AND ($by = 'tool' OR kind = $by)
-   AND ($since IS NULL OR "at" >= $since)
-   AND ($until IS NULL OR "at" <  $until)
+   AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY grp
  ORDER BY tool_calls DESC, grp NULLS LAST;
@@ -91,12 +92,11 @@ SELECT command                                AS grp,
        count(DISTINCT username)               AS users
   FROM slash_commands
  WHERE counted
-   AND ($since IS NULL OR "at" >= $since)
-   AND ($until IS NULL OR "at" <  $until)
+   AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY command
  ORDER BY slash_commands DESC, command;
 
--- name: midnight
--- A day's first moment in a time zone, as UTC.
-SELECT timezone('UTC', timezone($timezone, CAST($day AS TIMESTAMP)));
+-- name: is_time_zone
+SELECT timezone($timezone, TIMESTAMP '2000-01-01');

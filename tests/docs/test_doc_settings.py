@@ -1,0 +1,154 @@
+"""configuration.md tells of every command, option, variable and limit, with its default."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cyclopts import App
+from pages import README, Page, page, table_rows
+
+from sessionmill import config
+from sessionmill.cli.app import app
+from sessionmill.errors import UsageError
+from sessionmill.view.reports import GROUPS
+
+CONFIGURATION = page("configuration")
+
+#: Read by what config.py calls, and so by no line of it.
+READ_ELSEWHERE = {"LOGNAME", "USER", "TZ", "XDG_DATA_HOME"}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option or argument of a command, as its help has it."""
+
+    name: str
+    is_option: bool
+    default: object
+    help: str
+
+
+def _commands(of: App, path: tuple[str, ...] = ()) -> Iterator[tuple[str, App]]:
+    for name in of:
+        if name.startswith("-"):
+            continue
+        command = of[name]
+        if command.default_command is None:
+            yield from _commands(command, (*path, name))
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(_commands(app))
+
+
+def options(command: str) -> list[Option]:
+    """Return what a command takes."""
+    return [
+        Option(
+            argument.names[0],
+            argument.names[0].startswith("--"),
+            argument.field_info.default,
+            argument.parameter.help or "",
+        )
+        for argument in COMMANDS[command].assemble_argument_collection()
+    ]
+
+
+def test_every_command_has_a_section_and_no_other_has_one() -> None:
+    told = re.findall(r"^### sessionmill (.+)$", CONFIGURATION.text, re.MULTILINE)
+    assert set(told) == set(COMMANDS)
+    assert len(COMMANDS) >= 7
+
+
+def test_every_command_stands_on_the_first_page_and_no_other_does() -> None:
+    rows = table_rows(Page(README).section("Commands"))
+    assert {row[0].strip("`").removeprefix("sessionmill ") for row in rows} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_told_with_its_default(command: str) -> None:
+    section = CONFIGURATION.section(f"sessionmill {command}")
+    told = {row[0].strip("`"): row[1:] for row in table_rows(section)}
+    taken = options(command)
+    assert set(told) == {option.name for option in taken if option.is_option}
+    for option in taken:
+        if not option.is_option:
+            assert re.search(rf"`sessionmill {command} \[?{option.name}", section), option.name
+        elif option.default not in (None, Ellipsis):
+            assert told[option.name][0].strip("`") == str(option.default), option.name
+
+
+def test_everything_to_sum_up_by_is_told() -> None:
+    rows = table_rows(CONFIGURATION.section("sessionmill report usage"))
+    row = next(row for row in rows if row[0] == "`--by`")
+    assert set(re.findall(r"`(\w+)`", row[2])) == set(GROUPS)
+
+
+# ── the environment ──
+
+
+def variables() -> set[str]:
+    """Every variable that config.py asks the environment for."""
+    tree = ast.parse(Path(config.__file__).read_text("utf-8"))
+    return {
+        call.args[0].value
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "environ"
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    }
+
+
+def test_every_variable_is_told_and_no_other_is() -> None:
+    section = CONFIGURATION.section("Environment variables")
+    assert {row[0].strip("`") for row in table_rows(section)} == variables()
+    code = " ".join(re.findall("`[^`]+`", section))
+    named = set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b", code))
+    assert named - variables() == READ_ELSEWHERE
+
+
+def test_the_environment_is_asked_in_no_other_way() -> None:
+    text = Path(config.__file__).read_text("utf-8")
+    other = re.findall(r"getenv|environ\[|environ\.(?!get\()|in environ\b(?!\.)", text)
+    assert not other, "the tests above look for environ.get(…) alone"
+
+
+# ── the file ──
+
+
+def test_the_configuration_that_is_shown_is_understood(tmp_path: Path) -> None:
+    shown = next(b for b in CONFIGURATION.of("toml") if b.first_line == "# config.toml")
+    (tmp_path / "config.toml").write_text(shown.body)
+    read = config.load(tmp_path)
+    assert read.extra_processors == ("acme:Greeting",)
+    assert read.processors["greeting"] == {"text": "good morning"}
+
+
+def test_an_unknown_setting_is_refused_as_told(tmp_path: Path) -> None:
+    assert "An unknown setting is refused" in CONFIGURATION.text
+    (tmp_path / "config.toml").write_text("[procesors]\n")
+    with pytest.raises(UsageError, match="procesors"):
+        config.load(tmp_path)
+
+
+# ── limits ──
+
+
+def test_every_limit_has_the_value_that_is_told() -> None:
+    rows = table_rows(CONFIGURATION.section("Limits"))
+    assert len(rows) >= 7
+    for _, value, where in rows:
+        module, _, name = where.strip("`").rpartition(".")
+        limit = getattr(importlib.import_module(f"sessionmill.{module}"), name)
+        number, _, unit = value.partition(" ")
+        assert limit == int(number) * (2**20 if unit == "MiB" else 1), where
