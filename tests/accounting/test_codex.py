@@ -245,6 +245,17 @@ def test_what_a_fork_of_a_fork_replays_is_counted_once(books: Books) -> None:
     assert (totals["responses"], totals["output_tokens"]) == (4, 4330)
 
 
+def test_a_fork_that_replays_all_but_its_parents_meta_line_is_counted_once(books: Books) -> None:
+    rollout, _ = forked()
+    fork = CodexRollout(FORK_ID, forked_from=rollout.session_id)
+    for line in rollout.lines[1:]:
+        fork.raw(line)
+
+    totals = read(books, rollout, fork)
+
+    assert (totals["responses"], totals["output_tokens"]) == (2, 30)
+
+
 def test_a_fork_of_a_part_counts_on_from_where_it_left(books: Books) -> None:
     rollout = CodexRollout()
     rollout.turn()

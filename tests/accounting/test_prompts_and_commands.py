@@ -85,6 +85,9 @@ def typed_by_nobody() -> dict[str, Callable[[ClaudeTranscript], object]]:
         "a result with a text beside it": lambda t: t.prompt_blocks(
             [{"type": "tool_result", "tool_use_id": "toolu_1", "content": "x"}, text("and this")]
         ),
+        "a result that names no call": lambda t: t.prompt_blocks(
+            [{"type": "tool_result", "content": "x"}, text("and this")]
+        ),
         "a meta line": lambda t: t.meta("Caveat: do not answer."),
         "a skill's text": lambda t: t.meta("Base directory", sourceToolUseID="toolu_1"),
         "a command": lambda t: t.command("/clear"),
@@ -205,6 +208,28 @@ def test_a_line_repeats_one_queued_prompt_and_no_more(books: Books) -> None:
     assert read(books, transcript)["prompts"] == 2
 
 
+def test_each_line_repeats_a_queued_prompt_of_its_own(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    for _ in range(2):
+        transcript.queued_command("go on")
+    for _ in range(2):
+        transcript.prompt("go on")
+
+    assert read(books, transcript)["prompts"] == 2
+    assert not any(row["queued"] for row in books.counted("prompts"))
+
+
+def test_each_queued_prompt_is_repeated_by_a_line_of_its_own_before_it(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    for _ in range(2):
+        transcript.prompt("go on")
+    transcript.wait(-30)
+    for _ in range(3):
+        transcript.queued_command("go on")
+
+    assert read(books, transcript)["prompts"] == 3
+
+
 def test_a_queued_prompt_and_a_line_of_another_text_are_two(books: Books) -> None:
     transcript = ClaudeTranscript()
     transcript.queued_command("go on")
@@ -310,6 +335,9 @@ def quoting() -> dict[str, Callable[[ClaudeTranscript], object]]:
         "a result": lambda t: t.call("Bash", result=TAGS),
         "a result of blocks": lambda t: t.call("Read", result=[text(TAGS)]),
         "a result and a text": lambda t: t.prompt_blocks([block, text(TAGS)]),
+        "a result that names no call": lambda t: t.prompt_blocks(
+            [{"type": "tool_result", "content": "x"}, text(TAGS)]
+        ),
         "a call's arguments": lambda t: t.call(ToolUse("Bash", {"command": TAGS})),
         "an answer": lambda t: t.response(TAGS),
         "thinking": lambda t: t.response(thinking=TAGS),

@@ -225,11 +225,17 @@ def test_a_duration_is_known_once_the_result_comes_in_a_later_append(books: Book
     assert row["line_offset"] == 0, "it is traced to the call's line"
 
 
-def test_a_result_that_is_told_twice_keeps_its_first_time_and_its_failure(books: Books) -> None:
+@pytest.mark.parametrize("failed", [(True, False), (False, True), (True, None)])
+@pytest.mark.parametrize("appended", [False, True])
+def test_a_result_that_is_told_twice_keeps_its_first_time_and_its_failure(
+    books: Books, failed: tuple[bool, bool | None], appended: bool
+) -> None:
     transcript = ClaudeTranscript()
-    call = transcript.call("Bash", result="x" * 10, is_error=True, after=2)
+    call = transcript.call("Bash", result="x" * 10, is_error=failed[0], after=2)
+    if appended:
+        read(books, transcript)
     transcript.wait(100)
-    transcript.result(call, "x")
+    transcript.result(call, "x", is_error=failed[1])
 
     read(books, transcript)
 

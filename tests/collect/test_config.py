@@ -78,6 +78,14 @@ def test_roots_of_a_command_line_are_the_only_ones() -> None:
     assert [root.username for root in found] == [None, "bob", "bob", "bob"]
 
 
+@pytest.mark.parametrize("kind", ["sessions", "claude", "codex"])
+def test_one_root_on_a_command_line_is_the_only_one(kind: str) -> None:
+    given = {"sessions": list[Path](), "claude": [], "codex": [], kind: [Path("/one")]}
+    environ = {"HOME": "/h", "CODEX_HOME": "/x"}
+    found = roots(given["sessions"], given["claude"], given["codex"], "alice", environ)
+    assert told(found) == [(kind, "/one", True)]
+
+
 def test_whose_homes_these_are_is_otherwise_the_person_who_runs_it() -> None:
     [root] = roots([], [Path("/c")], [], None, {})
     assert root.username == os_user() == "tester"

@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no_key": (_table(key=()), "key"),
     "key_of_no_column": (_table(key=("other",)), "other"),
     "core_table": (_table("runs"), "runs"),
-    "core_table_in_capitals": (_table("Runs"), "Runs"),
+    "core_table_in_capitals": (_table("Runs"), "runs"),
     "table_of_usage": (_table("responses"), "usage"),
     "view_of_usage": (_table("session_usage"), "usage"),
     "column_of_the_framework": (

@@ -128,12 +128,13 @@ def kill_at_random(mill: Mill, undisturbed: Undisturbed, chance: random.Random) 
     """Start a run and kill it, after some time or some commits; return whether it was in time."""
     before = mill.commits()
     process = mill.start("run", "--processor", LINES)
-    if chance.random() < 0.3:
+    if before and chance.random() < 0.3:
         end = time.monotonic() + chance.uniform(0, undisturbed.seconds)
         while process.poll() is None and time.monotonic() < end:
             time.sleep(0.002)
     else:
-        wanted = before + chance.randint(1, undisturbed.commits)
+        left = max(4, undisturbed.commits - before)
+        wanted = before + chance.randint(1, left * 3 // 4)
         while process.poll() is None and mill.commits() < wanted:
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.01))

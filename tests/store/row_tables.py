@@ -94,10 +94,10 @@ class Stored:
             if replaced:
                 self.store.forget(self.cursor, replaced)
             return {}
-        self.cursor.register("incoming", ArrowTable.from_batches(list(parts)))
+        self.cursor.register("_incoming", ArrowTable.from_batches(list(parts)))
         text = DataType.utf8()
         self.cursor.register(
-            "jobs",
+            "_jobs",
             arrow(
                 {
                     "_job": (DataType.int64(), range(len(jobs))),
@@ -105,7 +105,7 @@ class Stored:
                     "session_id": (text, [job.session_id for job in jobs]),
                     "username": (text, [job.username for job in jobs]),
                     "agent": (text, ["claude-code"] * len(jobs)),
-                    "fresh": (DataType.bool(), [job.fresh for job in jobs]),
+                    "_fresh": (DataType.bool(), [job.fresh for job in jobs]),
                 }
             ),
         )

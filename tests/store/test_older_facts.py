@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ CREATE TABLE session_processor_state (
 CREATE INDEX idx_state_user ON session_processor_state (username);
 INSERT INTO session_processor_state VALUES
     ('words', 'alice/a.jsonl', 'alice', '2026-02-02 11:30:00{zone}', 7, 'hash of words'),
+    ('words', 'bob/b.jsonl', 'bob', NULL, 0, NULL),
     ('verification', 'alice/a.jsonl', 'alice', '2026-02-03 12:00:00{zone}', 9, 'hash, newer');
 """
 
@@ -90,10 +94,31 @@ def test_their_times_are_utc_whatever_zone_they_bear(tmp_path: Path) -> None:
     assert types == [("TIMESTAMP",)]
 
 
+def test_their_times_are_utc_wherever_the_machine_is(tmp_path: Path) -> None:
+    folder = older_facts(tmp_path / "data", OLDEST.format(**ZONED), OLDER.format(**ZONED))
+    program = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from sessionmill.store.facts import Facts\n"
+        "with Facts(Path(sys.argv[1]), 'test', now=datetime.now(UTC)):\n"
+        "    pass"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+        check=True,
+    )
+    times = {(row[0], row[1]): row[3] for row in states(folder)}
+    assert times[("words", "alice/a.jsonl")] == at(2, 9, 30)
+    assert times[("verification", "alice/a.jsonl")] == at(3, 10)
+
+
 def test_a_state_that_exists_wins_over_the_older_one(tmp_path: Path) -> None:
     folder = older_facts(tmp_path / "data", OLDEST.format(**NAIVE), OLDER.format(**NAIVE))
-    kept = [row for row in states(folder) if row[:2] == ("verification", "alice/a.jsonl")]
-    assert kept == [("verification", "alice/a.jsonl", "alice", at(3, 12), 9, "hash, newer")]
+    kept = [row for row in states(folder) if row[0] == "verification"]
+    assert kept == [
+        ("verification", "alice/a.jsonl", "alice", at(3, 12), 9, "hash, newer"),
+        ("verification", "bob/b.jsonl", "bob", None, None, None),
+    ], "and what another processor did to a file is no state of this one"
 
 
 def test_states_without_our_columns_get_them_and_lose_their_constraints(tmp_path: Path) -> None:
@@ -101,6 +126,7 @@ def test_states_without_our_columns_get_them_and_lose_their_constraints(tmp_path
     assert states(folder) == [
         ("verification", "alice/a.jsonl", "alice", at(3, 12), 9, "hash, newer"),
         ("words", "alice/a.jsonl", "alice", at(2, 11, 30), 7, "hash of words"),
+        ("words", "bob/b.jsonl", "bob", None, 0, None),
     ]
     assert read(folder, "SELECT DISTINCT version, attempts FROM session_processor_state") == [
         (None, 0)
@@ -121,14 +147,12 @@ def test_the_schema_is_the_same_wherever_the_facts_come_from(
     )
     upgraded = older_facts(tmp_path / "data", *(script.format(**NAIVE) for script in scripts))
     assert read(upgraded, columns) == read(tmp_path / "new", columns)
-    temporary = "SELECT table_name FROM duckdb_tables() WHERE temporary"
-    assert read(upgraded, temporary) == [], "what was moved aside is gone"
 
 
 def test_opening_once_more_changes_nothing(tmp_path: Path) -> None:
     folder = older_facts(tmp_path / "data", OLDEST.format(**NAIVE), OLDER.format(**NAIVE))
     first = states(folder)
-    assert len(first) == 3
+    assert len(first) == 4
     assert states(folder) == first
 
 
@@ -161,12 +185,7 @@ def test_elsewhere_the_upgrade_does_nothing(tmp_path: Path) -> None:
 
 
 def test_an_upgrade_that_fails_leaves_the_older_facts_whole(tmp_path: Path) -> None:
-    broken = (
-        OLDER.format(**NAIVE)
-        .replace("file_hash VARCHAR, ", "")
-        .replace(", 'hash of words'", "")
-        .replace(", 'hash, newer'", "")
-    )
+    broken = "CREATE TABLE session_processor_state (session_file VARCHAR)"  # and nothing else
     folder = older_facts(tmp_path / "data", OLDEST.format(**NAIVE), broken)
     with pytest.raises(duckdb.Error):
         Facts(folder, "test", now=NOW)

@@ -329,7 +329,7 @@ def test_a_transcript_whose_session_is_named_later_renames_its_rows() -> None:
     with stored(COUNTS) as things:
         things.write(fresh("alice/a", ("x", 1, 1)), fresh("alice/b", ("x", 2, 1)))
         things.cursor.execute(
-            "CREATE TEMP TABLE renamed AS SELECT 'alice/a' AS session_key,"
+            "CREATE TEMP TABLE _renamed AS SELECT 'alice/a' AS session_key,"
             " 'told later' AS session_id, 'codex' AS agent"
         )
         things.store.rename(things.cursor)
@@ -422,7 +422,19 @@ def test_a_table_like_any_other_is_not_refused(tmp_path: Path) -> None:
     assert not is_refused(COUNTS, tmp_path)
 
 
-WORKING_TABLES = ["completed", "touched", "incoming", "jobs", "renamed", "states", "named", "found"]
+WORKING_TABLES = [
+    "_completed",
+    "_jobs",
+    "_renamed",
+    "completed",
+    "touched",
+    "incoming",
+    "jobs",
+    "renamed",
+    "states",
+    "named",
+    "found",
+]
 
 
 @pytest.mark.parametrize("name", WORKING_TABLES)
@@ -441,7 +453,20 @@ def test_a_table_with_the_name_of_what_the_writer_works_with_is_refused_or_works
         assert rows == [("alice/a", 3, True), ("alice/b", 2, False)]
 
 
-WORKING_COLUMNS = ["fresh", "_job", "_seq", "rowid", "elected", "r", "t", "i", "c", "j", "e"]
+WORKING_COLUMNS = [
+    "_fresh",
+    "fresh",
+    "_job",
+    "_seq",
+    "rowid",
+    "elected",
+    "r",
+    "t",
+    "i",
+    "c",
+    "j",
+    "e",
+]
 
 
 @pytest.mark.parametrize("name", WORKING_COLUMNS)

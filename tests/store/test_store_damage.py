@@ -88,24 +88,34 @@ def test_missing_commits_are_noticed_said_and_set_aside(
 
     with Facts(folder, "test", now=NOW) as facts:
         assert facts.notice is not None, "facts that lost commits must not pass for whole ones"
-        assert "missing" in facts.notice
+        assert "facts are damaged" in facts.notice
         assert "sessionmill run" in facts.notice, "the way out"
-        aside = folder / "damaged-20260320T120000"
+        [aside] = folder.glob("damaged-20260320T120000*")
         assert str(aside) in facts.notice
         assert {path.name for path in aside.iterdir()} >= left - {"facts.duckdb.wal"}
         tables = facts.cursor().execute("SELECT table_name FROM duckdb_tables()").fetchall()
         assert ("proof",) not in tables, "what is left in part is not shown as the whole"
         commit(facts, [1, 2])
     with Facts(folder, "test", now=NOW) as facts:
-        assert facts.notice is None, "told once"
+        assert facts.notice is None
         assert proof(facts) == [1, 2]
+
+
+def test_damage_is_told_once(folder: Path) -> None:
+    log(folder).unlink()
+    notices = []
+    for _ in range(2):
+        with Facts(folder, "test", now=NOW) as facts:
+            notices.append(facts.notice)
+    assert notices[0] is not None
+    assert notices[1] is None, "although nothing was committed in between"
 
 
 def test_what_was_set_aside_can_still_be_opened(folder: Path) -> None:
     log(folder).unlink()
     with Facts(folder, "test", now=NOW):
         pass
-    aside = folder / "damaged-20260320T120000" / "facts.duckdb"
+    [aside] = folder.glob("damaged-*/facts.duckdb")
     assert aside.parent.stat().st_mode & 0o777 == 0o700
     with duckdb.connect(str(aside), read_only=True) as kept:
         assert kept.execute("SELECT count(*) FROM proof").fetchall() == [(COMMITS,)]
@@ -193,6 +203,7 @@ def test_two_damages_within_a_second_are_both_set_aside(folder: Path) -> None:
         with Facts(folder, "test", now=NOW) as facts:
             assert facts.notice is not None
             commit(facts, [1])
+    assert len(list(folder.glob("damaged-*"))) == 2
 
 
 def test_facts_that_duckdb_refuses_are_told_in_a_sentence_with_the_way_out(folder: Path) -> None:

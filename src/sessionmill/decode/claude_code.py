@@ -6,6 +6,7 @@ arguments, file contents) is skipped without being copied.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -21,9 +22,11 @@ from sessionmill.decode.records import (
     Response,
     Result,
 )
-from sessionmill.decode.text import starts, string, text_bytes, text_hash
+from sessionmill.decode.text import starts, string, text_bytes, text_hash, whole
+from sessionmill.decode.tolerant import fit
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+#: What a column can hold; a larger figure is no count.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _NOTHING = msgspec.Raw(b"")
 
 # ── what is read of a line ───────────────────────────────────────────────────────────────────
@@ -304,8 +307,8 @@ class ClaudeCode:
         try:
             quoted = _nested_line.decode(data.message)
         except msgspec.MsgspecError:
-            record.lost_fields = ("data.message",)
-            return
+            quoted, lost = fit(whole(json.loads(bytes(data.message))), Line)
+            record.lost_fields = tuple(f"data.message.{path}" for path in lost)
         record.copy_rank = CopyRank.PROGRESS
         record.uuid = quoted.uuid or record.uuid
         record.at = _utc(quoted.timestamp) or record.at

@@ -16,7 +16,8 @@ from sessionmill.contracts import PathKind
 from sessionmill.decode.records import Call, CopyRank, Prompt, Record, Response, Result
 from sessionmill.decode.text import starts, string, text_bytes, text_hash
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+#: What a column can hold; a larger figure is no count.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 _NOTHING = msgspec.Raw(b"")
 
 

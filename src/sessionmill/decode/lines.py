@@ -22,7 +22,7 @@ from sessionmill.decode.claude_code import ClaudeCode
 from sessionmill.decode.codex import Codex
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import LONGEST_LINE, LongLine, Rest, Slice
-from sessionmill.decode.text import starts
+from sessionmill.decode.text import starts, whole
 from sessionmill.decode.tolerant import fit
 
 BOM = b"\xef\xbb\xbf"
@@ -134,6 +134,7 @@ class TranscriptDecoder:
                     offset=part.offset,
                     end=part.end,
                     type="(malformed)",
+                    known=False,
                     malformed=f"longer than {LONGEST_LINE // 2**20} MiB",
                 )
             ]
@@ -198,6 +199,11 @@ class TranscriptDecoder:
 
     def _decide(self, raw: memoryview) -> None:
         agent = recognise(raw)
+        if agent is None:
+            # A damaged line tells of its writer too, once it is mended.
+            for _, value, _ in _objects(bytes(raw)):
+                if agent is None and isinstance(value, dict):
+                    agent = recognise(json.dumps(value).encode())
         if agent is not None:
             self._begin(agent, None)
 
@@ -233,7 +239,8 @@ def _objects(raw: bytes) -> Iterator[tuple[int, Any, bool]]:
     if not text:
         return
     try:
-        yield 0, json.loads(text), False
+        # Not handed over as bytes: json takes NULs for UTF-16 then.
+        yield 0, whole(json.loads(text.decode("utf-8"))), False
         return
     except RecursionError:
         yield 0, _Malformed("nested too deeply"), False
@@ -261,7 +268,7 @@ def _recovered(raw: bytes) -> list[tuple[int, Any, bool]]:
         value, end = _scan.raw_decode(text, position)
         if not isinstance(value, dict):
             raise ValueError
-        found.append((len(text[:position].encode()), value, True))
+        found.append((len(text[:position].encode()), whole(value), True))
         position = end
     if not found:
         raise ValueError

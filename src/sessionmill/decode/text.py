@@ -6,15 +6,30 @@ import json
 import re
 from functools import lru_cache
 from hashlib import blake2b
+from typing import Any
 
 import msgspec
 
 _string = msgspec.json.Decoder(str)
 
 
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def whole(value: Any) -> Any:
+    """Replace halves of surrogate pairs, which JSON can name and no other form can hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else _HALF_A_PAIR.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
+    return value
+
+
 def text_bytes(text: str) -> int:
     """Return the bytes of `text` in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def string(raw: memoryview | bytes) -> str:
@@ -22,7 +37,7 @@ def string(raw: memoryview | bytes) -> str:
     try:
         return _string.decode(raw)
     except msgspec.DecodeError:
-        return str(json.loads(bytes(raw)))
+        return str(whole(json.loads(bytes(raw))))
 
 
 def starts(raw: msgspec.Raw, with_: bytes) -> bool:
@@ -40,5 +55,5 @@ def last_part(path: str | None) -> str | None:
 
 def text_hash(text: str) -> int:
     """Return 64 bits that tell texts apart and reveal no words; the same on every machine."""
-    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    digest = blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")

@@ -13,6 +13,8 @@ from sessionmill.decode.records import Record
 #: Distinct (type, version) pairs told apart in one transcript; real ones have at most dozens.
 _MOST_KINDS = 400
 _OTHER = ("(others)", "")
+#: Characters of a type's or a version's name; real ones have at most a few dozen.
+_LONGEST_NAME = 80
 
 
 class Inventory:
@@ -67,7 +69,7 @@ _KIND = attrgetter("type", "client_version")
 def _count_of(
     kind: tuple[str, str], counts: dict[tuple[str, str], list[Any]], first: Record
 ) -> list[Any]:
-    kind = (kind[0], kind[1] or "")
+    kind = (kind[0][:_LONGEST_NAME], (kind[1] or "")[:_LONGEST_NAME])
     if kind not in counts and len(counts) >= _MOST_KINDS:
         kind = _OTHER
     return counts.setdefault(kind, [first.offset, 0, 0, first.known, 0, 0])

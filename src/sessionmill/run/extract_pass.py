@@ -80,31 +80,29 @@ def plan(tasks: dict[int, list[Task]]) -> list[Job]:
 
     `tasks` holds the tasks of each extractor by its number. Job numbers grow from 1.
     """
-    together: dict[tuple[str, int], list[tuple[int, Task]]] = defaultdict(list)
+    together: dict[tuple[str, int, str | None], list[tuple[int, Task]]] = defaultdict(list)
     for processor, own in tasks.items():
         for task in own:
-            start = task.safe_offset if task.same_version else 0
-            together[task.found.session_key, start].append((processor, task))
-    jobs = []
-    for number, ((key, start), waiting) in enumerate(together.items(), 1):
-        first = waiting[0][1]
-        jobs.append(
-            Job(
-                number=number,
-                key=key,
-                username=first.found.username,
-                path=first.found.path,
-                path_kind=path_kind(key),
-                size=first.found.size,
-                offset=start,
-                fingerprint=first.fingerprint if start else None,
-                known=any(task.known for _, task in waiting),
-                tries=[
-                    Try(processor, task.carry if start else None) for processor, task in waiting
-                ],
-            )
+            start = task.safe_offset if task.goes_on else 0
+            fingerprint = task.fingerprint if task.goes_on else None
+            together[task.found.session_key, start, fingerprint].append((processor, task))
+    return [
+        Job(
+            number=number,
+            key=key,
+            username=waiting[0][1].found.username,
+            path=waiting[0][1].found.path,
+            path_kind=path_kind(key),
+            size=waiting[0][1].found.size,
+            offset=start,
+            fingerprint=fingerprint,
+            known=any(task.known for _, task in waiting),
+            tries=[
+                Try(processor, task.carry if task.goes_on else None) for processor, task in waiting
+            ],
         )
-    return jobs
+        for number, ((key, start, fingerprint), waiting) in enumerate(together.items(), 1)
+    ]
 
 
 def batches(jobs: Iterable[Job], workers: int) -> list[tuple[Job, ...]]:

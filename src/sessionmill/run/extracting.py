@@ -106,9 +106,10 @@ class Extracting:
     def _take(self, job: Job) -> None:
         with Path(job.path).open("rb", buffering=0) as file:
             start, tries = job.offset, job.tries
-            if start and not _is_grown(file.fileno(), job):
+            read = start + max(_mark(t).rest for t in tries)
+            if read and not _is_grown(file.fileno(), job, read):
                 start, tries = 0, [Try(t.processor) for t in tries]
-            elif start and start == job.size:
+            elif read and read == job.size:
                 self._outcomes += [Unchanged(job.number, t.processor) for t in tries]
                 return
             turns = [
@@ -161,7 +162,10 @@ class Extracting:
                 if extraction is None:
                     continue
             # Of an unterminated line rows are kept and progress is not: it comes again, whole.
-            if not isinstance(part, Rest):
+            if isinstance(part, Rest):
+                rest = len(part.data) if extraction is not None else 0
+                turn.mark = msgspec.structs.replace(turn.mark, rest=rest)
+            else:
                 reached = Mark(decoder.agent, decoder.state, identity)
                 _advance(turn, given, extraction, part.end, reached)
             going.append(turn)
@@ -204,8 +208,9 @@ class Extracting:
         fingerprints: dict[int, str] = {}
         for turn in turns:
             offset = turn.safe_offset
-            if offset not in fingerprints:
-                fingerprints[offset] = fingerprint(fd, offset)
+            read = offset + turn.mark.rest
+            if read not in fingerprints:
+                fingerprints[read] = fingerprint(fd, read)
             self._outcomes.append(
                 Taken(
                     job=job.number,
@@ -213,7 +218,7 @@ class Extracting:
                     start=turn.start,
                     safe_offset=offset,
                     mark=messages.encode(turn.mark),
-                    fingerprint=fingerprints[offset],
+                    fingerprint=fingerprints[read],
                     finished=finished,
                     agent=agent,
                     identity=identity,
@@ -290,9 +295,15 @@ def fingerprint(fd: int, offset: int) -> str:
     return hashlib.blake2b(head + tail, digest_size=16).hexdigest()
 
 
-def _is_grown(fd: int, job: Job) -> bool:
-    """Tell whether the file still begins with what was read of it."""
-    return job.size >= job.offset and fingerprint(fd, job.offset) == job.fingerprint
+def _is_grown(fd: int, job: Job, read: int) -> bool:
+    """Tell whether the file still begins with what was read of it.
+
+    An unterminated line that was read must have ended there: rows of one that went on otherwise
+    are of a line that there is not.
+    """
+    if job.size < read or fingerprint(fd, read) != job.fingerprint:
+        return False
+    return read == job.offset or os.pread(fd, 1, read) in (b"", b"\n")
 
 
 def _begin(tries: list[Try]) -> tuple[str | None, Any]:

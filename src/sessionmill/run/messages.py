@@ -50,6 +50,8 @@ class Mark(msgspec.Struct, array_like=True, frozen=True):
     decoder: Any = None
     identity: Identity = Identity()
     extractor: Any = None
+    #: Bytes behind the offset of an unterminated line whose rows were stored.
+    rest: int = 0
 
 
 class Try(msgspec.Struct, frozen=True):
@@ -110,6 +112,7 @@ class Taken(msgspec.Struct, frozen=True, tag=True):
     start: int
     safe_offset: int
     mark: bytes
+    #: Of what was read, an unterminated line included.
     fingerprint: str
     #: The transcript was read to the size seen.
     finished: bool

@@ -63,6 +63,11 @@ class Task:
         return self.stored_version == self.version
 
     @property
+    def goes_on(self) -> bool:
+        """Whether an extractor can go on at the safe offset, if the content is still the same."""
+        return self.same_version and self.carry is not None
+
+    @property
     def changed(self) -> bool:
         """Whether the content is not that of the last attempt, as far as sizes tell."""
         return self.stored_size is not None and self.stored_size != self.found.size

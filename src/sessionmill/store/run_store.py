@@ -59,7 +59,7 @@ class FactsRunStore:
                     for name, sql in processor.views.items():
                         cursor.execute(f'CREATE OR REPLACE VIEW "{name}" AS {sql}')
                         cursor.execute(f"COMMENT ON VIEW \"{name}\" IS '{_digest(sql)}'")
-        self._tables = {t.name: RowStore(t) for p in processors for t in p.tables}
+        self._tables |= {t.name: RowStore(t) for p in processors for t in p.tables}
 
     def _is_ready(self, processor: Processor) -> bool:
         rows = self._cursor.execute(

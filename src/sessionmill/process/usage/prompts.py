@@ -52,7 +52,7 @@ class Queue:
         """Return what the next slice needs: hashes, ids and times, no words."""
         if not self._typed and not self._queued:
             return None
-        return [self._typed[-_REMEMBERED:], self._queued[-_REMEMBERED:]]
+        return [self._typed, self._queued]
 
     def rows(self, prompt: Prompt, record: Record) -> Iterator[Row]:
         """Yield the prompt's row, and the mark on the queued one that it repeats."""
@@ -64,7 +64,7 @@ class Queue:
         yield _row(prompt.id, record, prompt.characters, queued=False, repeated=False)
         earlier = next((q for q in self._queued if q[0] == prompt.text_hash), None)
         if earlier is None:
-            self._typed = [*self._typed[-_REMEMBERED:], seen]
+            self._typed = [*self._typed, seen][-_REMEMBERED:]
             return
         self._queued.remove(earlier)
         if earlier[1] != prompt.id:  # the attachment named this very line: one row already
@@ -77,7 +77,7 @@ class Queue:
             if typed[0] == queued[0] and (later or typed[1] == queued[1]):
                 self._typed.remove(typed)
                 return typed[1] != queued[1]
-        self._queued = [*self._queued[-_REMEMBERED:], queued]
+        self._queued = [*self._queued, queued][-_REMEMBERED:]
         return False
 
 

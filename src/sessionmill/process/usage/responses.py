@@ -70,3 +70,16 @@ def rows(record: Record) -> list[Row]:
         )
         for response in record.responses
     ]
+
+
+def repeats(record: Record, earlier: Record | None) -> bool:
+    """Tell whether a line adds nothing to what an earlier one has told of its response."""
+    return (
+        earlier is not None
+        and record.responses == earlier.responses
+        and record.copy_rank >= earlier.copy_rank
+        and (record.at is None or (earlier.at is not None and record.at >= earlier.at))
+        and (record.cwd is None or earlier.cwd is not None)
+        and (record.agent_id is None or earlier.agent_id is not None)
+        and (record.client_version is None or earlier.client_version is not None)
+    )

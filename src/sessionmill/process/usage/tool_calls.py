@@ -35,7 +35,8 @@ TABLE = Table(
     derived={
         "duration_seconds": (
             "DOUBLE",
-            'greatest(0, (epoch_us(result_at) - epoch_us("at")) / 1e6)',
+            'CASE WHEN result_at >= "at" THEN (epoch_us(result_at) - epoch_us("at")) / 1e6'
+            ' WHEN result_at IS NOT NULL AND "at" IS NOT NULL THEN 0 END',
             "from the call to its result, waiting for the person included",
         ),
     },

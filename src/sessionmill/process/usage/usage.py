@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from sessionmill.contracts import Extraction, Row, Transcript
-from sessionmill.decode.records import Record, Response
+from sessionmill.decode.records import Record
 from sessionmill.process.usage import (
     malformed_lines,
     prompts,
@@ -44,13 +44,13 @@ class Usage:
         typed: list[Row] = []
         malformed: list[Row] = []
         queue = prompts.Queue(carry)
-        told: dict[str, Response] = {}
+        told: dict[str, Record] = {}
         for record in records:
             if record.responses:
                 # Four lines of five say of their response what an earlier one has said.
-                last = record.responses[-1]
-                if told.get(last.id) != last:
-                    told[last.id] = last
+                id = record.responses[-1].id
+                if not responses.repeats(record, told.get(id)):
+                    told[id] = record
                     answers += responses.rows(record)
             if record.calls:
                 calls += tool_calls.call_rows(record)
