@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import tomllib
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +47,10 @@ def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config
             return _config(folder, tomllib.load(file), path)
     except FileNotFoundError:
         return Config(folder)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _config(folder: Path, said: dict[str, Any], path: Path) -> Config:
@@ -73,7 +76,7 @@ def roots(
     environ: Mapping[str, str] = os.environ,
 ) -> list[Root]:
     """Return the roots that a command line names, or else those of this machine."""
-    username = user or os_user()
+    username = _checked(user) if user is not None else os_user()
     if not sessions and not claude and not codex:
         return _of_this_machine(username, environ)
     return [
@@ -81,6 +84,15 @@ def roots(
         *(claude_root(folder.expanduser(), username) for folder in claude),
         *(codex_root(folder.expanduser(), username) for folder in codex),
     ]
+
+
+def _checked(user: str) -> str:
+    """Return a name as a folder would bear it. Raises UsageError for one that none could."""
+    if not user or user.startswith(".") or "/" in user or "\0" in user:
+        raise UsageError(
+            f"{user!r} is no user's name: one is as a folder's, without / and no dot in front."
+        )
+    return unicodedata.normalize("NFC", user)
 
 
 def _of_this_machine(username: str, environ: Mapping[str, str]) -> list[Root]:

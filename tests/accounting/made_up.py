@@ -113,8 +113,13 @@ class ClaudeSession:
     def repeat_response(self, n: int) -> None:
         """Say the same of the last response once more, with an earlier time or elsewhere."""
         self._main.wait(-60 * n)
-        place = {"cwd": None, "version": None} if n == 2 else {"isSidechain": n == 3}
-        self._main.response(id=self._messages[-1], output_tokens=50, **place)
+        places: tuple[dict[str, Any], ...] = (
+            {},
+            {"cwd": "/work/elsewhere", "version": "2.2.0"},
+            {"cwd": None, "version": None},
+            {"isSidechain": True},
+        )
+        self._main.response(id=self._messages[-1], output_tokens=50, **places[n])
         self._main.response(id=self._messages[-1], output_tokens=50)
         self._main.wait(60 * n)
 

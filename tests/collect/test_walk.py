@@ -219,7 +219,12 @@ def test_a_root_that_was_only_looked_for_may_be_missing(tmp_path: Path) -> None:
             codex_root(tmp_path / "nowhere either", "alice", expected=False),
         ]
     )
-    assert walked == Walk()
+    assert walked == Walk(
+        absent=[
+            str(tmp_path / "nowhere" / "projects"),
+            str(tmp_path / "nowhere either"),
+        ]
+    )
 
 
 def test_an_empty_root_is_walked_to_its_end(tmp_path: Path) -> None:
@@ -246,7 +251,7 @@ def test_a_root_that_is_itself_a_link_is_followed(team: Path, tmp_path: Path) ->
     (tmp_path / "link").symlink_to(team, target_is_directory=True)
     walked = walk([sessions_root(tmp_path / "link")])
     assert keys(walked) == ["alice/a.jsonl"]
-    assert walked.found[0].root == str(tmp_path / "link")
+    assert walked.found[0].root == str(team), "by whatever name it is given, it is one root"
 
 
 def test_a_folder_within_a_root_given_too_gives_each_transcript_once(team: Path) -> None:
@@ -402,7 +407,8 @@ def test_a_root_behind_an_unreadable_folder_is_no_accident(open_place: Path, kin
     walked = walk_as_nobody(kind, open_place / "closed" / "root")
     assert walked["keys"] == []
     assert walked["complete"] == []
-    assert len(walked["errors"]) == (0 if kind == "claude home" else 1)
+    if kind != "claude home":  # which was only looked for, and may be missing
+        assert len(walked["errors"]) == 1
 
 
 def test_a_file_that_cannot_be_read_is_found_for_its_run_to_tell(open_place: Path) -> None:

@@ -46,7 +46,7 @@ def run(
         _print_runs(tallies)
     _warn(app, names, tallies)
     asked_for = set(processor or ())
-    missing = any(unusable.name in asked_for for unusable in app.registry.unusable)
+    missing = not names and any(unusable.name in asked_for for unusable in app.registry.unusable)
     return 1 if missing or any(tally.errors for tally in tallies) else 0
 
 

@@ -29,11 +29,13 @@ class Found(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass
 class Walk:
-    """What one walk over the roots has seen."""
+    """What one walk over the roots has seen; paths as text, whatever bytes they are of."""
 
     found: list[Found] = field(default_factory=list)
     #: Folders of roots walked to their end without an error: only below these can one be missed.
     complete: list[str] = field(default_factory=list)
+    #: Folders that were only looked for, and are not there.
+    absent: list[str] = field(default_factory=list)
     #: (path, what is wrong): errors of the run.
     errors: list[tuple[str, str]] = field(default_factory=list)
     #: (path, why): not transcripts, or not to be followed.
@@ -50,7 +52,7 @@ def walk(roots: Iterable[Root]) -> Walk:
         if real in seen:
             continue
         seen.add(real)
-        for transcript in _walk_root(root, result):
+        for transcript in _walk_root(root, real, result):
             other = keys.setdefault(transcript.session_key, transcript)
             if other is not transcript:
                 _same_key(other, transcript, keys, result)
@@ -58,36 +60,39 @@ def walk(roots: Iterable[Root]) -> Walk:
     return result
 
 
-def _walk_root(root: Root, result: Walk) -> Iterator[Found]:
+def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
     errors = len(result.errors)
-    if not root.folder.is_dir():
+    if not os.path.isdir(real):  # noqa: PTH112 - Path.is_dir raises behind a closed folder
         if root.expected:
-            result.errors.append((str(root.folder), "there is no such directory"))
+            result.errors.append((_text(real), "there is no such directory"))
+        else:
+            result.absent.append(_text(real))
         return
     if root.kind == "sessions":
-        for entry in _entries(str(root.folder), result):
+        for entry in _entries(real, result):
             if not entry.is_dir(follow_symlinks=False):
                 _pass_over(entry, result)
             elif entry.name.startswith("."):
-                result.passed_over.append((entry.path, "hidden: no user's name"))
+                result.passed_over.append((_text(entry.path), "hidden: no user's name"))
             else:
                 username = unicodedata.normalize("NFC", _text(entry.name))
-                yield from _walk_user(root, username, entry.path, result)
+                yield from _walk_user(root, real, username, entry.path, result)
     elif root.kind == "codex":
-        sessions = str(root.folder / "sessions")
-        if Path(sessions).is_dir():
-            yield from _walk_user(root, root.username or "", sessions, result, "sessions/")
+        sessions = f"{real}/sessions"
+        names = {entry.name for entry in _entries(real, result)}
+        if "sessions" in names:
+            yield from _walk_user(root, real, root.username or "", sessions, result, "sessions/")
     else:
-        yield from _walk_user(root, root.username or "", str(root.folder), result)
+        yield from _walk_user(root, real, root.username or "", real, result)
     if len(result.errors) == errors:
-        result.complete.append(str(root.folder))
+        result.complete.append(_text(real))
 
 
 def _walk_user(
-    root: Root, username: str, top: str, result: Walk, below: str = ""
+    root: Root, real: str, username: str, top: str, result: Walk, below: str = ""
 ) -> Iterator[Found]:
     """Yield the transcripts of one user, deepest folders last."""
-    folder, prefix = str(root.folder), "rollout-" if root.kind == "codex" else ""
+    folder, prefix = _text(real), "rollout-" if root.kind == "codex" else ""
     pending = [(top, below)]
     while pending:
         directory, below = pending.pop()
@@ -95,27 +100,31 @@ def _walk_user(
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
                 if name.endswith(ENDING):
-                    result.passed_over.append((entry.path, "a directory"))
+                    result.passed_over.append((_text(entry.path), "a directory"))
                 else:
                     pending.append((entry.path, f"{below}{name}/"))
             elif name.endswith(ENDING) and name.startswith(prefix):
-                if not entry.is_file(follow_symlinks=False) and not _inside(entry, folder):
-                    _pass_over(entry, result)
-                    continue
-                try:
-                    stat = entry.stat()
-                except OSError as error:
-                    if not isinstance(error, FileNotFoundError):
-                        result.errors.append((entry.path, error.strerror or str(error)))
-                    continue
-                yield Found(
-                    _text(f"{username}/{below}{name}"),
-                    username,
-                    folder,
-                    entry.path,
-                    stat.st_size,
-                    stat.st_mtime_ns,
-                )
+                stat = _stat(entry, real, result)
+                if stat is not None:
+                    key = _text(f"{username}/{below}{name}")
+                    size, mtime_ns = stat.st_size, stat.st_mtime_ns
+                    yield Found(key, username, folder, entry.path, size, mtime_ns)
+            elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - quick, and never raises
+                _pass_over(entry, result)
+
+
+def _stat(entry: os.DirEntry[str], real: str, result: Walk) -> os.stat_result | None:
+    """Return a transcript's size and time; None, with the reason noted, for what is none."""
+    if not entry.is_file(follow_symlinks=False) and not _inside(entry, real):
+        _pass_over(entry, result)
+        return None
+    try:
+        return entry.stat()
+    except FileNotFoundError:
+        return None  # deleted since it was listed
+    except OSError as error:
+        result.errors.append((_text(entry.path), error.strerror or str(error)))
+        return None
 
 
 def _entries(directory: str, result: Walk) -> list[os.DirEntry[str]]:
@@ -123,24 +132,29 @@ def _entries(directory: str, result: Walk) -> list[os.DirEntry[str]]:
         with os.scandir(directory) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        result.errors.append((directory, error.strerror or str(error)))
+        result.errors.append((_text(directory), error.strerror or str(error)))
         return []
 
 
-def _inside(entry: os.DirEntry[str], folder: str) -> bool:
+def _inside(entry: os.DirEntry[str], real: str) -> bool:
     """Tell whether a link leads to a file below the root."""
-    if not entry.is_symlink() or not entry.is_file():
-        return False
-    return Path(os.path.realpath(entry.path)).is_relative_to(os.path.realpath(folder))
+    try:
+        target = os.path.realpath(entry.path)
+        return entry.is_symlink() and entry.is_file() and Path(target).is_relative_to(real)
+    except OSError:
+        return False  # a circle of links
 
 
 def _pass_over(entry: os.DirEntry[str], result: Walk) -> None:
+    why = ""
     if entry.is_symlink():
-        result.passed_over.append((entry.path, "a link out of the root"))
-    elif not entry.is_file():
-        result.passed_over.append((entry.path, "not a regular file"))
+        why = "a link out of the root"
+    elif not entry.is_file(follow_symlinks=False):
+        why = "not a regular file"
     elif entry.name.endswith(ENDING):
-        result.passed_over.append((entry.path, "in no user's folder"))
+        why = "in no user's folder"
+    if why:
+        result.passed_over.append((_text(entry.path), why))
 
 
 def _text(name: str) -> str:
@@ -153,13 +167,19 @@ def _text(name: str) -> str:
 def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk) -> None:
     """Two files claim one key: the one that extends the other counts."""
     small, large = sorted((first, second), key=lambda found: found.size)
-    if _extends(large.path, small.path):
-        keys[large.session_key] = large
+    try:
+        if _extends(large.path, small.path):
+            keys[large.session_key] = large
+            return
+    except OSError as error:
+        why = f"two files have this key, and {error.filename} cannot be read: {error.strerror}"
+        result.errors.append((first.session_key, why))
         return
     result.errors.append(
         (
             first.session_key,
-            f"two different files have this key: {first.path} is read, {second.path} is not. "
+            f"two different files have this key: {_text(first.path)} is read, "
+            f"{_text(second.path)} is not. "
             "Rename or remove one of them.",
         )
     )

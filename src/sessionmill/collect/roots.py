@@ -6,6 +6,7 @@ its `projects` folder), a **codex** root one person's Codex home.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -34,21 +35,28 @@ class Root:
 
 def sessions_root(folder: Path) -> Root:
     """Return the root of a team: `<folder>/<user>/**/*.jsonl`."""
-    return Root("sessions", folder, folder.absolute(), None)
+    return Root("sessions", folder, folder, None)
 
 
 def claude_root(folder: Path, username: str, *, expected: bool = True) -> Root:
     """Return the root of one person's Claude Code home, or of its `projects` folder."""
     projects = folder / "projects"
-    walked = projects if projects.is_dir() or folder.name != "projects" else folder
-    if not projects.is_dir() and expected and folder.is_dir():
-        walked = folder
-    return Root("claude", folder, walked.absolute(), username, expected)
+    is_home = os.path.isdir(projects) or _is_claude_home(folder) or not expected  # noqa: PTH112 - Path.is_dir raises behind a closed folder
+    return Root("claude", folder, projects if is_home else folder, username, expected)
+
+
+def _is_claude_home(folder: Path) -> bool:
+    """Tell a home, be it without projects, from a `projects` folder under whatever name."""
+    marks = ("settings.json", "history.jsonl", ".credentials.json")
+    return folder.name in (".claude", "claude") or any(
+        os.path.exists(folder / mark)  # noqa: PTH110 - as above
+        for mark in marks
+    )
 
 
 def codex_root(folder: Path, username: str, *, expected: bool = True) -> Root:
     """Return the root of one person's Codex home; keys begin with `sessions/`."""
-    return Root("codex", folder, folder.absolute(), username, expected)
+    return Root("codex", folder, folder, username, expected)
 
 
 def path_kind(session_key: str) -> PathKind:

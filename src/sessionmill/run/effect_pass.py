@@ -6,6 +6,7 @@ transaction that ends with the session's state, or with nothing.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -146,7 +147,7 @@ class EffectPass:
             Session(
                 key=found.session_key,
                 username=found.username,
-                path=found.path,
+                path=os.fsencode(found.path),
                 path_kind=path_kind(found.session_key),
                 # A session that failed is done again, though its content is the same.
                 file_hash=task.file_hash if known and not task.attempts else None,

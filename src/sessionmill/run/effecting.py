@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Effecting:
         self._channel.send(messages.encode(processed), MESSAGE)
 
     def _process(self, session: Session) -> Processed:
-        path = Path(session.path)
+        path = Path(os.fsdecode(session.path))
         try:
             file_hash = _md5(path)
             agent, identity = self._look(session)
@@ -71,7 +72,7 @@ class Effecting:
         """Read the first records, as far as needed to know whose session it is."""
         decoder = TranscriptDecoder(session.key, session.path_kind)
         identity = Identity()
-        with Path(session.path).open("rb", buffering=0) as file:
+        with Path(os.fsdecode(session.path)).open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             for part in self._reader.slices(file, 0, size):
                 rest = isinstance(part, Rest)

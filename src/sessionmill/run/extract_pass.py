@@ -91,7 +91,7 @@ def plan(tasks: dict[int, list[Task]]) -> list[Job]:
             number=number,
             key=key,
             username=waiting[0][1].found.username,
-            path=waiting[0][1].found.path,
+            path=os.fsencode(waiting[0][1].found.path),
             path_kind=path_kind(key),
             size=waiting[0][1].found.size,
             offset=start,

@@ -104,7 +104,7 @@ class Extracting:
     # ── one transcript ──
 
     def _take(self, job: Job) -> None:
-        with Path(job.path).open("rb", buffering=0) as file:
+        with Path(os.fsdecode(job.path)).open("rb", buffering=0) as file:
             start, tries = job.offset, job.tries
             read = start + max(_mark(t).rest for t in tries)
             if read and not _is_grown(file.fileno(), job, read):

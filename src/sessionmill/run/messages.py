@@ -67,7 +67,8 @@ class Job(msgspec.Struct, frozen=True):
     number: int
     key: str
     username: str
-    path: str
+    #: As the file system has it: not every path is UTF-8.
+    path: bytes
     path_kind: PathKind
     #: Seen before reading: no byte behind it is read.
     size: int
@@ -89,7 +90,7 @@ class Session(msgspec.Struct, frozen=True, tag=True):
 
     key: str
     username: str
-    path: str
+    path: bytes
     path_kind: PathKind
     #: MD5 of the content that was processed last; None where that does not matter.
     file_hash: str | None

@@ -233,7 +233,9 @@ def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:
     emptied = [root for root in walk.complete if held.get(root) and root not in holding]
     for root in emptied:
         walk.complete.remove(root)
+    missing = [root for root in walk.absent if held.get(root)]
     return [
-        (root, f"held {held[root]} transcripts and is empty now; nothing is marked as gone")
-        for root in emptied
+        (root, f"held {held[root]} transcripts and {now}; nothing is marked as gone")
+        for roots, now in ((emptied, "is empty now"), (missing, "is missing now"))
+        for root in roots
     ]

@@ -143,7 +143,7 @@ class Facts:
             self.path.chmod(0o600)
         row = first(self._conn.execute("SELECT current_setting('TimeZone')"))
         self.local_timezone = str(row[0]) if row else "UTC"
-        self._conn.execute("SET TimeZone = 'UTC'")
+        self._conn.execute("SET GLOBAL TimeZone = 'UTC'")
         self._conn.execute("SET lock_configuration = true")
 
     def _migrate(self, now: datetime) -> None:
