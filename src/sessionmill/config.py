@@ -45,7 +45,7 @@ def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config
     try:
         with path.open("rb") as file:
             return _config(folder, tomllib.load(file), path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config(folder)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from error

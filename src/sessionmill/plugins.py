@@ -203,6 +203,8 @@ def _check_tables(tables: Iterable[object], spec: str) -> None:
                     spec, f"{table.name}.{column.name} has the unknown type {column.type!r}"
                 )
         _check_names(table, spec)
+        if not table.key:
+            raise ProcessorUnusable(spec, f"{table.name} declares no key")
         for key in table.key:
             if key not in names:
                 raise ProcessorUnusable(spec, f"{table.name} has no column {key!r} for its key")

@@ -47,6 +47,11 @@ class Registry:
                 raise ProcessorUnknown(name, list(self.usable))
         return [self.usable[name] for name in dict.fromkeys(names)]
 
+    def refuse(self, name: str, reason: str) -> None:
+        """Take a processor out that cannot run after all."""
+        del self.usable[name]
+        self.unusable.append(Unusable(name, reason))
+
     def _add(self, config: Config, spec: str, name: str) -> None:
         try:
             processor = load(spec, config.folder, config.processors, name)

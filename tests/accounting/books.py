@@ -59,8 +59,8 @@ class Books:
     def __init__(self, folder: Path) -> None:
         self.sessions = folder / "sessions"
         self.sessions.mkdir(parents=True)
-        config = Config(folder / "data")
-        self.app = App(config, Registry.of(config), "test")
+        self._data = folder / "data"
+        self.app = self._open()
         self._sent = _Sent()
         self._worker: Extracting | None = None
         self._now = datetime(2026, 3, 20, tzinfo=UTC)
@@ -71,6 +71,15 @@ class Books:
 
     def __exit__(self, *_: object) -> None:
         self.app.facts.close()
+
+    def _open(self) -> App:
+        config = Config(self._data)
+        return App(config, Registry.of(config), "test")
+
+    def reopen(self) -> None:
+        """Go on as another command would, which knows what is stored and no more."""
+        self.app.facts.close()
+        self.app = self._open()
 
     # Transcripts
 
@@ -104,7 +113,7 @@ class Books:
     def run(self, *names: str) -> list[Tally]:
         """Run processors (all, without names), and hold them to having met no error."""
         tallies = self.app.run(self.app.registry.named(names), self.walk())
-        assert [error for tally in tallies for error in tally.errors] == []
+        _hold_to_no_error(tallies)
         return tallies
 
     def take_in(self, *, version: int = 1) -> None:
@@ -124,7 +133,7 @@ class Books:
             gathered.outcomes += progress.outcomes
             gathered.rows += progress.rows
         work.commit(gathered, [])
-        assert [error for tally in tallies for error in tally.errors] == []
+        _hold_to_no_error(tallies)
 
     def _work(self, processors: list[Processor]) -> Extracting:
         """Return the worker's part, which outlives a run as a worker may."""
@@ -206,6 +215,11 @@ class Books:
             "SELECT replace(r::VARCHAR, username, '(user)') AS text, username"  # noqa: S608
             f" FROM (SELECT {columns} FROM {table}) r WHERE $user IS NULL OR username = $user"
         )
+
+
+def _hold_to_no_error(tallies: list[Tally]) -> None:
+    errors = [(tally.processor, *error) for tally in tallies for error in tally.errors]
+    assert not errors, errors
 
 
 class _Sent(Channel):

@@ -306,6 +306,7 @@ def test_a_session_that_is_named_later_names_the_rows_of_the_processor_that_come
 
     books.put(KEY, named)
     for name in names:
+        books.reopen()
         books.run(name)
 
     assert sessions_of(books) == {"the-session"}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from books import Books, Row
+from made_up import edges
 
 from sessionmill.decode.lines import TranscriptDecoder
 from sessionmill.decode.records import Record
@@ -521,6 +524,146 @@ def test_half_of_a_surrogate_pair_in_a_rollout_costs_nothing(books: Books) -> No
 
     assert (totals["prompts"], totals["tool_calls"], totals["output_tokens"]) == (1, 1, 10)
     assert books.row("tool_calls")["is_error"] is False
+
+
+#: Texts that the typed decoder leaves unread until somebody asks for them.
+UNREAD: dict[str, Callable[[ClaudeTranscript], object]] = {
+    "a block of a prompt": lambda t: t.prompt_blocks([TEXT_OF_HALF]),
+    "a command as a system line": lambda t: t.local_command("/HALF"),
+    "a skill's name": lambda t: t.call(ToolUse("Skill", {"skill": "HALF"}), result=None),
+    "a sub-agent's type": lambda t: t.call(ToolUse("Task", {"subagent_type": "HALF"}), result=None),
+    "arguments": lambda t: t.call(ToolUse("Bash", {"command": "HALF"}), result=None),
+    "thinking": lambda t: t.response(thinking="HALF"),
+    "what is beside a result": lambda t: t.result("toolu_1", tool_use_result="HALF"),
+}
+
+
+@pytest.mark.parametrize("write", UNREAD.values(), ids=UNREAD.keys())
+def test_invalid_utf8_in_any_text_costs_no_more_than_its_line(
+    books: Books, write: Callable[[ClaudeTranscript], object]
+) -> None:
+    transcript = ClaudeTranscript()
+    write(transcript)
+    damaged = bytes(transcript).replace(b"HALF", b"\xff")
+
+    read(books, FIRST + damaged + LAST)
+
+    ids = {row["response_id"] for row in books.rows("responses")}
+    assert {"msg_first", "msg_last"} <= ids
+
+
+@pytest.mark.parametrize("place", ["a prompt", "an output", "an output of parts"])
+def test_invalid_utf8_in_any_text_of_a_rollout_costs_no_more_than_its_line(
+    books: Books, place: str
+) -> None:
+    rollout = CodexRollout()
+    rollout.turn()
+    rollout.tokens(1000, 0, 10)
+    if place == "a prompt":
+        rollout.prompt("HALF")
+    else:
+        parts = [{"type": "input_text", "text": "HALF"}]
+        rollout.call("update_plan", result="HALF" if place == "an output" else parts)
+    rollout.tokens(1000, 0, 20)
+
+    totals = read(books, bytes(rollout).replace(b"HALF", b"\xff"))
+
+    assert totals["output_tokens"] == 30
+
+
+@pytest.mark.parametrize("depth", [300, 500, 700, 900, 985])
+def test_deep_nesting_in_a_quoted_line_costs_no_more_than_the_line(
+    books: Books, depth: int
+) -> None:
+    agent = ClaudeTranscript(agent_id="a7f3c21")
+    agent.response(requestId="DEEP")
+    main = ClaudeTranscript()
+    main.progress(agent, agent_id="a7f3c21", parent_tool_use_id="toolu_1")
+    [line] = main.lines
+    wrong = changed(line, set_in("data", "message", "uuid", value=7))
+    deep = wrong.replace(b'"DEEP"', b"[" * depth + b"]" * depth)
+
+    read(books, FIRST + deep + LAST)
+
+    ids = {row["response_id"] for row in books.rows("responses")}
+    assert {"msg_first", "msg_last"} <= ids
+
+
+# Any damage
+
+
+def short(kind: str) -> bytes:
+    """Give a transcript with texts at most of the places where they may be."""
+    if kind == "claude":
+        agent = ClaudeTranscript("s1", agent_id="a7f3c21", version="2.1.39")
+        agent.call(ToolUse("Skill", {"skill": "ü"}), result=[{"type": "text", "text": "✓"}])
+        claude = ClaudeTranscript("s1", version="2.1.39")
+        claude.prompt_blocks([{"type": "text", "text": 'ü "✓"'}])
+        claude.local_command("/model", "ü")
+        claude.queued_command("ü")
+        claude.relay(agent, parent_tool_use_id="toolu_1")
+        claude.call("Bash", result="ü\n✓")
+        return bytes(claude)
+    rollout = CodexRollout(version="ü")
+    rollout.turn()
+    rollout.prompt("ü ✓")
+    rollout.call("exec_command", {"cmd": "ü"}, result="✓")
+    rollout.call("ask", namespace="mcp__deepwiki", success=False, result=None)
+    rollout.tokens(1000, 100, 10)
+    rollout.reopen()
+    rollout.tokens(1000, 100, 20)
+    return bytes(rollout)
+
+
+BYTES = b'\0\n\r "\\{}[],:ut0-9.\x80\xc3\xed\xff'
+
+
+def after_an_accident(content: bytes, random: Random) -> bytes:
+    """Let a few bytes be replaced, come in or be lost."""
+    damaged = bytearray(content)
+    for _ in range(random.randint(1, 3)):
+        at, loses = random.randrange(len(damaged)), random.randrange(2)
+        damaged[at : at + loses] = bytes(random.sample(BYTES, random.randrange(2)))
+    return bytes(damaged)
+
+
+def damage_any_byte(tmp_path: Path, kind: str, seed: int) -> None:
+    """Read a hundred damaged transcripts, each in two parts and at once."""
+    random = Random(seed)  # noqa: S311 - made-up damage, no secret
+    contents = [after_an_accident(short(kind), random) for _ in range(100)]
+    with Books(tmp_path / "parts") as parts, Books(tmp_path / "once") as once:
+        for number, content in enumerate(contents):
+            cut = random.choice([random.randrange(len(content)), random.choice(edges(content))])
+            parts.put(f"user{number}/0f3c.jsonl", content[:cut])
+            once.put(f"user{number}/0f3c.jsonl", content)
+        parts.take_in()
+        for number, content in enumerate(contents):
+            parts.put(f"user{number}/0f3c.jsonl", content)
+        parts.take_in()
+        once.take_in()
+
+        read_in_parts = parts.tables()
+        for table, rows in once.tables().items():
+            assert read_in_parts[table] == rows, table
+
+
+@pytest.mark.parametrize("kind", ["claude", "codex"])
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_to_any_byte_fails_no_transcript_however_it_was_appended(
+    tmp_path: Path, kind: str, seed: int
+) -> None:
+    damage_any_byte(tmp_path, kind, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["claude", "codex"])
+def test_much_damage_to_any_byte_fails_no_transcript_however_it_was_appended(
+    tmp_path: Path, kind: str
+) -> None:
+    for seed in range(1000, 1300):
+        damage_any_byte(tmp_path / str(seed), kind, seed)
+        shutil.rmtree(tmp_path / str(seed))
 
 
 # Long lines

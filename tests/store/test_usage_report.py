@@ -12,6 +12,7 @@ from reported import read_in, report
 
 from sessionmill.app import App
 from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent
+from sessionmill.demo.transcript import Ids, Transcript
 from sessionmill.errors import UsageError
 from sessionmill.view import reports
 
@@ -77,11 +78,12 @@ def alices_second() -> ClaudeTranscript:
 
 
 def bobs() -> ClaudeTranscript:
-    """Monday, 9 March, and on the first of April."""
+    """Monday, 9 March, and on the first of April in another project."""
     told = ClaudeTranscript("b1", cwd="/home/bob/shop", start=at(3, 9))
     told.command("/clear")
     told.call("Bash", {"command": "ls"}, model=SONNET, input_tokens=2, output_tokens=3, after=6)
     told.wait((at(4, 1) - told.now).total_seconds())
+    told.cwd = "/home/bob/api"
     told.command("/review", custom=True)
     told.call(skill("tidy:sweep"), model=SONNET, input_tokens=2, output_tokens=3)
     return told
@@ -96,6 +98,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         "alice/-work-shop/a9.jsonl": first.fork("a9"),  # all of it is there before
         "alice/-work-api/a2.jsonl": alices_second(),
         "bob/-home-bob-shop/b1.jsonl": bobs(),
+        "bob/-home-bob-shop/empty.jsonl": Transcript(at(3, 2), Ids("nothing")),
     }
     with read_in(tmp_path_factory.mktemp("team"), transcripts) as app:
         yield app
@@ -106,7 +109,7 @@ def only(rows: list[dict[str, Any]], *columns: str) -> list[tuple[Any, ...]]:
 
 
 TOTAL = {
-    "transcripts": 5,
+    "transcripts": 6,
     "sessions": 4,
     "responses": 10,
     "input_tokens": 1 + 5 + 5 + 7 + 4,
@@ -143,8 +146,8 @@ def test_by_user(app: App) -> None:
 def test_by_project(app: App) -> None:
     rows = report(app, "project")
     assert only(rows, "project", "sessions", "responses", "slash_commands", "prompts") == [
-        ("api", 1, 1, 0, 2),
-        ("shop", 2, 9, 3, 1),
+        ("api", 2, 2, 1, 2),
+        ("shop", 2, 8, 2, 1),
     ]
 
 
@@ -183,7 +186,7 @@ def test_by_month(app: App) -> None:
     ]
 
 
-def test_by_session_with_its_sub_agents(app: App) -> None:
+def test_by_session_with_its_sub_agents_and_the_project_it_began_in(app: App) -> None:
     rows = report(app, "session")
     assert only(rows, "session", "user", "project", "responses", "input_tokens", "tool_calls") == [
         ("a1", "alice", "shop", 7, 11, 6),
@@ -304,7 +307,7 @@ def test_one_user_is_that_user_alone(app: App, by: reports.By) -> None:
     bob = report(app, by, user="bob")
     assert bob != both
     if by == "total":
-        assert (bob[0]["transcripts"], bob[0]["responses"]) == (1, 2)
+        assert (bob[0]["transcripts"], bob[0]["sessions"], bob[0]["responses"]) == (2, 1, 2)
     assert report(app, by, user="nobody") in ([], report(app, by, since=date(2030, 1, 1)))
 
 

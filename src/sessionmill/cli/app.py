@@ -20,6 +20,7 @@ app = App(
     help_epilogue="Example:\n  sessionmill run && sessionmill report usage --by day",
     help_format="plaintext",
     version="0.1.0",
+    suppress_keyboard_interrupt=False,
 )
 _command(
     app,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +41,28 @@ def open_app(db: Path | None, specs: list[str] | None = None) -> App:
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     settings = config.load(db)
-    registry = Registry.of(settings, specs or ())
+    with _stdout_to_stderr():
+        registry = Registry.of(settings, specs or ())
     app = App(settings, registry, shlex.join(["sessionmill", *sys.argv[1:]]))
     if app.facts.notice:
         warn(app.facts.notice)
-    app.store.prepare(list(registry.usable.values()))
+    for name, reason in app.store.prepare(list(registry.usable.values())).items():
+        registry.refuse(name, reason)
     return app
+
+
+@contextlib.contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Let nothing that a plugin prints when it is imported into our one document."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def program_name() -> str:

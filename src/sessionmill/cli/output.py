@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -14,12 +15,13 @@ from sessionmill.view.reports import Rows
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(document, default=_plain, ensure_ascii=False))
+    print(json.dumps(_finite(document), default=_plain, ensure_ascii=False))
 
 
 def warn(text: str) -> None:
     """Say something on stderr."""
-    print(f"sessionmill: {text}", file=sys.stderr)
+    lines = (printable(line) for line in f"sessionmill: {text}".split("\n"))
+    print("\n".join(lines), file=sys.stderr)
 
 
 def print_rows(rows: Rows, *, as_json: bool) -> None:
@@ -75,10 +77,23 @@ def _text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
-    # A name may hold anything; a terminal must not obey it.
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)
-    )
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Write out what a terminal would obey: a name may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _finite(value: Any) -> Any:
+    """Return what JSON can hold: it has neither NaN nor infinities."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,11 @@ class TableRows:
     def check(self, rows: Sequence[Row]) -> Sequence[tuple[Any, ...]]:
         """Return rows as tuples; raises ValueError for one of a wrong length, column or key."""
         width = len(self._names)
+        for row in rows:
+            if not isinstance(row, tuple | Mapping):
+                raise ValueError(
+                    f"a row of {self._table.name} is {type(row).__name__}, no tuple and no mapping"
+                )
         checked = [row if isinstance(row, tuple) else self._by_name(row) for row in rows]
         for row in checked:
             if len(row) != width:
@@ -156,7 +161,9 @@ def _numbers(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def microseconds(at: datetime) -> int:
-    """Return microseconds since 1970 of an aware datetime, exactly."""
+    """Return microseconds since 1970 of an aware datetime, exactly; ValueError for a naive one."""
+    if at.tzinfo is None:
+        raise ValueError("a time without a time zone")
     return round(at.timestamp() * 1e6)
 
 

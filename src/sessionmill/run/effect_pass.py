@@ -175,6 +175,8 @@ class EffectPass:
 
     def _settle(self, task: Task, processed: Processed, transaction: EffectTransaction) -> None:
         now = self.clock()
+        if transaction.conflicted:
+            raise WriteConflict(str(transaction.first_error))
         match processed.status:
             case "processed" if transaction.first_error is not None:
                 error = transaction.first_error

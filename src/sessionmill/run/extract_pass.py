@@ -30,6 +30,7 @@ from sessionmill.run.messages import (
     Taken,
     Try,
 )
+from sessionmill.run.note import BUILDING
 from sessionmill.run.supervise import Worker, WorkerLost
 from sessionmill.run.work import Task
 
@@ -38,6 +39,8 @@ BATCH_BYTES = 24 * 1024 * 1024
 BATCH_JOBS = 500
 #: Batches that are marked in one commit.
 _MARKED_AHEAD = 32
+#: How often a worker may die before it is ready, if no processor is to blame.
+_STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
 _COMMIT_AFTER = 1.5
@@ -234,6 +237,7 @@ class _Driver:
         self._paused, self._over = paused, over
         self._worker: Worker | None = None
         self._unusable: dict[int, str] = {}
+        self._broken: dict[int, str] = {}
 
     def run(self) -> None:
         """Do batches until there is a None; an exception is sent on."""
@@ -299,12 +303,20 @@ class _Driver:
         self._sent.put(Gathered(outcomes=failed))
 
     def _start(self) -> Worker:
-        self._worker = Worker(self._processors)
-        try:
-            self._unusable = self._worker.ready()
-        except WorkerLost as lost:
-            raise WorkersCannotStart(lost.reason) from lost
-        return self._worker
+        """Start a worker, without the processors that it dies of while it builds them."""
+        for attempt in range(_STARTS + len(self._processors)):
+            self._worker = Worker(self._processors, self._broken)
+            try:
+                self._unusable = self._broken | self._worker.ready()
+            except WorkerLost as lost:
+                self._drop_worker()
+                if lost.job == BUILDING and lost.processor is not None:
+                    self._broken[lost.processor] = f"the worker that built it {lost.reason}"
+                elif attempt >= _STARTS:
+                    raise WorkersCannotStart(lost.reason) from lost
+            else:
+                return self._worker
+        raise WorkersCannotStart("died again and again")
 
     def _drop_worker(self) -> None:
         if self._worker is not None:

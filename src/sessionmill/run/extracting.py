@@ -78,6 +78,8 @@ class Extracting:
         }
         self._sealed: list[Rows] = []
         self._seq = 0
+        #: (job, processor) pairs with a value that fits no column.
+        self._unfit: set[tuple[int, int]] = set()
         self._sent = time.monotonic()
 
     def work(self, batch: Batch) -> None:
@@ -183,6 +185,8 @@ class Extracting:
                 (self._rows[turn.processor, table], rows) for table, rows in extraction.rows.items()
             ]
             checked = [(table, table.check(rows)) for table, rows in gathered if rows]
+            for table, rows in checked:
+                table.add(job.number, rows)
         except RetryLater as later:
             reason = later.reason[:_MESSAGE_LENGTH]
             self._outcomes.append(Paused(job.number, turn.processor, reason, later.after))
@@ -191,8 +195,6 @@ class Extracting:
             message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
             self._outcomes.append(Failed(job.number, turn.processor, message))
             return None
-        for table, rows in checked:
-            table.add(job.number, rows)
         return extraction
 
     def _report(
@@ -207,6 +209,8 @@ class Extracting:
     ) -> None:
         fingerprints: dict[int, str] = {}
         for turn in turns:
+            if (job.number, turn.processor) in self._unfit:
+                continue
             offset = turn.safe_offset
             read = offset + turn.mark.rest
             if read not in fingerprints:
@@ -245,6 +249,7 @@ class Extracting:
                     o for o in self._outcomes if (o.job, o.processor) != (job, processor)
                 ]
                 self._outcomes.append(Failed(job, processor, reason[:_MESSAGE_LENGTH]))
+                self._unfit.add((job, processor))
 
     def _send(self, *, done: bool = False, job_ended: bool = True) -> None:
         self._seal(job_ended=job_ended)

@@ -33,6 +33,8 @@ class Setup(msgspec.Struct, frozen=True):
 
     sys_path: list[str]
     processors: list[ProcessorSpec]
+    #: Those of the list that are not to be built: a worker died of it.
+    broken: list[int]
 
 
 class Identity(msgspec.Struct, array_like=True, frozen=True):

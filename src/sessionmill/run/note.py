@@ -9,6 +9,8 @@ _NOTE = struct.Struct("<qqq")
 SIZE = _NOTE.size
 #: In place of a processor: the transcript is being read, for all of them.
 READING = -1
+#: In place of a job: the processor is being built.
+BUILDING = -1
 
 
 class Note:

@@ -100,6 +100,10 @@ class EffectTransaction(Protocol):
     def first_error(self) -> Exception | None:
         """The first statement that failed: nothing after it can be kept."""
 
+    @property
+    def conflicted(self) -> bool:
+        """Whether a statement failed because another transaction wrote the same thing."""
+
     def answer(self, request: bytes) -> bytes:
         """Run a request of the stand-in."""
 
@@ -116,8 +120,8 @@ class EffectTransaction(Protocol):
 class RunStore(Protocol):
     """Reads and writes of running; each write is one transaction."""
 
-    def prepare(self, processors: Sequence[Processor]) -> None:
-        """Create what extractors declare."""
+    def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
+        """Create what extractors declare; return, by name, why some can't be."""
 
     def note_walk(self, walk: Walk, now: datetime) -> None:
         """Write down what the walk found, and what it missed."""

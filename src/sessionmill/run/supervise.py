@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -68,7 +68,7 @@ class WorkerLost(SessionmillError):
 class Worker:
     """One child process with its processors; used by one thread."""
 
-    def __init__(self, processors: Sequence[Processor]) -> None:
+    def __init__(self, processors: Sequence[Processor], broken: Iterable[int] = ()) -> None:
         self._limits = [Limits(p.timeout_seconds, p.memory_limit_mb) for p in processors]
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -80,6 +80,8 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=2,  # what a plugin prints must not get into our JSON
                 pass_fds=fds,
+                # Ctrl-C is for its owner, which then ends it.
+                start_new_session=True,
                 env={**os.environ, **_KEEP_MEMORY},
             )
             self._note = Note(memory.fileno())
@@ -93,6 +95,7 @@ class Worker:
             processors=[
                 ProcessorSpec(p.name, p.spec, str(p.folder), dict(p.settings)) for p in processors
             ],
+            broken=list(broken),
         )
         self._channel.send(messages.encode(setup))
 

@@ -157,11 +157,18 @@ def suspects(leftovers: Iterable[Leftover]) -> list[Leftover]:
 
     Nobody is charged for a dead owner but a session that stood alone when one died twice.
     """
-    parts: dict[str, Leftover] = {}
+    whole: dict[str, Leftover] = {}
     for left in leftovers:
-        for part in _halves(left):
-            parts.setdefault(part.batch, part)
-    return list(parts.values())
+        # Processors that shared a batch may have left different parts of it.
+        other = whole.get(left.batch, left)
+        keys = tuple(sorted({*other.session_keys, *left.session_keys}))
+        whole[left.batch] = Leftover(
+            left.batch,
+            keys,
+            max(other.deaths, left.deaths),
+            at_work=other.at_work or left.at_work,
+        )
+    return [part for left in whole.values() for part in _halves(left)]
 
 
 def _halves(left: Leftover) -> list[Leftover]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from sessionmill.plugins import build
 from sessionmill.run import messages
 from sessionmill.run.messages import Batch, Channel, Ready, Session
-from sessionmill.run.note import Note
+from sessionmill.run.note import BUILDING, Note
 
 
 def main() -> None:
@@ -40,10 +40,14 @@ def _serve(channel: Channel, note: Note) -> None:
     sys.path[:] = setup.sys_path
     processors, unusable = {}, {}
     for number, spec in enumerate(setup.processors):
+        if number in setup.broken:
+            continue
+        note.write(BUILDING, number)
         try:
             processors[number] = build(spec.spec, Path(spec.folder), spec.settings)
         except Exception as error:
             unusable[number] = f"{type(error).__name__}: {error}"
+    note.clear()
     channel.send(messages.encode(Ready(unusable)))
     extracting = effecting = None
     while True:

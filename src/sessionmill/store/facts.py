@@ -43,6 +43,7 @@ class Facts:
         self.notice: str | None = None
         self._number = 0
         self._committing = threading.Lock()
+        self._writing = threading.RLock()
         self._owner = Owner(folder, command)
         try:
             self._open(now)
@@ -71,20 +72,22 @@ class Facts:
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a cursor whose statements are committed together, or not at all.
 
-        Raises DiskFull before it begins where a checkpoint might find no room.
+        One at a time, whatever the thread: two that wrote the same row would conflict. Raises
+        DiskFull before it begins where a checkpoint might find no room.
         """
         self.check_room()
-        cursor = self._conn.cursor()
-        try:
-            cursor.execute("BEGIN")
+        with self._writing:
+            cursor = self._conn.cursor()
             try:
-                yield cursor
-                self.commit(cursor)
-            except BaseException:
-                roll_back(cursor)
-                raise
-        finally:
-            cursor.close()
+                cursor.execute("BEGIN")
+                try:
+                    yield cursor
+                    self.commit(cursor)
+                except BaseException:
+                    roll_back(cursor)
+                    raise
+            finally:
+                cursor.close()
 
     def commit(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Commit what `cursor` has begun, numbered; one at a time, whatever the thread."""

@@ -77,6 +77,16 @@ class RowStore:
                     f"ALTER TABLE {self._name} ADD COLUMN {_quote(column.name)} {column.type}"
                 )
 
+        self._try_out(cursor)
+
+    def _try_out(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        """Run the declaration's own SQL over no rows: what is wrong with it shows now."""
+        parts = [sql for _, sql, _ in self.table.derived.values()]
+        if self.table.elect_by:
+            parts += [self._first, f"({self.table.eligible})"]
+        if parts:
+            cursor.execute(f"SELECT {', '.join(parts)} FROM {self._name} LIMIT 0").fetchall()
+
     # ── writing ──
 
     def forget(self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]) -> None:

@@ -49,17 +49,29 @@ class FactsRunStore:
 
     # ── planning ──
 
-    def prepare(self, processors: Sequence[Processor]) -> None:
-        """Create tables and views that are missing or have grown."""
-        if missing := [p for p in processors if p.is_extractor and not self._is_ready(p)]:
-            with self._facts.transaction() as cursor:
-                for processor in missing:
+    def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
+        """Create tables and views that are missing or have grown.
+
+        Returns, by name, why processors can't run whose SQL DuckDB refuses.
+        """
+        refused = {}
+        for processor in processors:
+            if not processor.is_extractor or self._is_ready(processor):
+                continue
+            try:
+                with self._facts.transaction() as cursor:
                     for table in processor.tables:
                         RowStore(table).create(cursor)
                     for name, sql in processor.views.items():
-                        cursor.execute(f'CREATE OR REPLACE VIEW "{name}" AS {sql}')
-                        cursor.execute(f"COMMENT ON VIEW \"{name}\" IS '{_digest(sql)}'")
+                        quoted = '"' + name.replace('"', '""') + '"'
+                        cursor.execute(f"CREATE OR REPLACE VIEW {quoted} AS {sql}")
+                        cursor.execute(f"COMMENT ON VIEW {quoted} IS '{_digest(sql)}'")
+                        cursor.execute(f"SELECT * FROM {quoted} LIMIT 0").fetchall()
+            except duckdb.Error as error:
+                refused[processor.name] = f"DuckDB refuses its SQL: {error}"
+        processors = [p for p in processors if p.name not in refused]
         self._tables |= {t.name: RowStore(t) for p in processors for t in p.tables}
+        return refused
 
     def _is_ready(self, processor: Processor) -> bool:
         rows = self._cursor.execute(
@@ -301,6 +313,12 @@ class FactsEffect:
         """The first statement that failed."""
         return self._host.first_error
 
+    @property
+    def conflicted(self) -> bool:
+        """Whether a statement failed because another transaction wrote the same thing."""
+        error = self._host.first_error
+        return isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
+
     def answer(self, request: bytes) -> bytes:
         """Run a request of the stand-in."""
         return self._host.answer(request)
@@ -313,11 +331,15 @@ class FactsEffect:
         """Write the state last, and commit."""
         try:
             self._host.ensure_begun()
-            _note_identity_of(self._cursor, self._found, identity, agent)
             progress.write_states(self._cursor, [state])
             self._facts.commit(self._cursor)
         except duckdb.TransactionException as error:
             raise WriteConflict(str(error)) from error
+        # Apart: this transaction may be old, and others write to transcripts meanwhile.
+        named = statements("transcripts")["is_named"]
+        if not first(self._cursor.execute(named, {"session_key": self._found.session_key})):
+            with self._facts.transaction() as cursor:
+                _note_identity_of(cursor, self._found, identity, agent)
 
     def keep_state(self, state: State) -> None:
         """Roll back what there is, and keep the state alone."""

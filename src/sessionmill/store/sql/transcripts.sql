@@ -57,6 +57,9 @@ UPDATE transcripts t
   FROM _named n
  WHERE t.session_key = n.session_key;
 
+-- name: is_named
+SELECT 1 FROM transcripts WHERE session_key = $session_key AND agent <> 'unknown';
+
 -- name: note_identity_of_one
 -- As an effectful processor's worker has seen it, unless an extractor's has.
 UPDATE transcripts
