@@ -247,7 +247,7 @@ def test_below_a_root_that_was_not_walked_to_its_end_nothing_is_marked(
     mill.run(team)
     (team / "alice" / "a.jsonl").unlink()
     whole = walk([sessions_root(team)])
-    in_part = Walk(whole.found[1:], [], [(str(team / "bob"), "Permission denied")])
+    in_part = Walk(found=whole.found[1:], errors=[(str(team / "bob"), "Permission denied")])
     assert mill.run_over(in_part) == in_part.errors
     assert mill.gone() == []
 

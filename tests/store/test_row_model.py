@@ -213,8 +213,9 @@ TestRowsAgreeWithTheModel = RowsAgreeWithTheModel.TestCase
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 class TestRowsAgreeWithTheModelForLong(RowsAgreeWithTheModel.TestCase):  # type: ignore[misc, valid-type] # made by hypothesis
-    settings = settings(max_examples=3000, stateful_step_count=30)
+    settings = settings(max_examples=800, stateful_step_count=30)
 
 
 def test_the_model_tells_a_missing_election() -> None:

@@ -75,7 +75,13 @@ class TableRows:
         by_key, single = self._by_key, self._key[0] if len(self._key) == 1 else None
         for row in rows:
             key = row[single] if single is not None else tuple([row[i] for i in self._key])
-            earlier = by_key.get(key)
+            try:
+                earlier = by_key.get(key)
+            except TypeError as error:
+                key_names = ", ".join(self._table.key)
+                raise ValueError(
+                    f"a value of {self._table.name}.{key_names} is no plain value: {error}"
+                ) from error
             if earlier is None:
                 by_key[key] = own = list(row)
                 self._rows.append(own)

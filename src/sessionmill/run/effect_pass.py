@@ -41,6 +41,8 @@ from sessionmill.run.work import (
 _BATCH = 50
 #: How often a session is run again because another transaction wrote the same thing.
 _CONFLICTS = 10
+#: Seconds before the first time; each wait is twice the one before.
+_CONFLICT_SECONDS = 0.005
 
 
 @dataclass
@@ -119,12 +121,13 @@ class EffectPass:
         return late or self._aborted or self.tally.pause_reason is not None
 
     def _run_task(self, task: Task) -> None:
-        for _ in range(_CONFLICTS):
+        for attempt in range(_CONFLICTS):
             try:
                 self._try(task)
                 return
             except WriteConflict as conflict:
                 last = conflict
+                time.sleep(_CONFLICT_SECONDS * 2**attempt)  # let the other one end
         self._fail(task, f"could not be written {_CONFLICTS} times, because others wrote: {last}")
 
     def _try(self, task: Task) -> None:

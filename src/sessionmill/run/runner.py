@@ -54,12 +54,17 @@ class Runner:
             processors = [p for p in processors if _is_due(p, last.get(p.name), started)]
         with self._only_runs_of(processors):
             root_errors = [*walk.errors, *_emptied(walk, self._store.known_roots())]
-            self._store.prepare(processors)
+            refused = self._store.prepare(processors)
             self._store.note_walk(walk, started)
             deadline = None if budget is None else begun + budget
             tallies = [Tally(processor.name) for processor in processors]
             try:
-                self._pass(processors, tallies, walk, deadline, started, last)
+                for tally in tallies:
+                    if tally.processor in refused:
+                        tally.errors.append((tally.processor, refused[tally.processor]))
+                usable = [p for p in processors if p.name not in refused]
+                running = [t for t in tallies if t.processor not in refused]
+                self._pass(usable, running, walk, deadline, started, last)
             except BaseException:
                 for tally in tallies:
                     tally.broken = True

@@ -161,7 +161,7 @@ def suspects(leftovers: Iterable[Leftover]) -> list[Leftover]:
     for left in leftovers:
         # Processors that shared a batch may have left different parts of it.
         other = whole.get(left.batch, left)
-        keys = tuple(sorted({*other.session_keys, *left.session_keys}))
+        keys = tuple(dict.fromkeys((*other.session_keys, *left.session_keys)))
         whole[left.batch] = Leftover(
             left.batch,
             keys,
