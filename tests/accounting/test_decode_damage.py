@@ -661,7 +661,7 @@ def test_damage_to_any_byte_fails_no_transcript_however_it_was_appended(
 def test_much_damage_to_any_byte_fails_no_transcript_however_it_was_appended(
     tmp_path: Path, kind: str
 ) -> None:
-    for seed in range(1000, 1300):
+    for seed in range(1000, 1100):
         damage_any_byte(tmp_path / str(seed), kind, seed)
         shutil.rmtree(tmp_path / str(seed))
 

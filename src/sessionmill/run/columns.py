@@ -78,9 +78,9 @@ class TableRows:
             try:
                 earlier = by_key.get(key)
             except TypeError as error:
-                key_names = ", ".join(self._table.key)
+                column = self._table.columns[self._key[0]]
                 raise ValueError(
-                    f"a value of {self._table.name}.{key_names} is no plain value: {error}"
+                    f"a value of {self._table.name}.{column.name} is no {column.type}: {error}"
                 ) from error
             if earlier is None:
                 by_key[key] = own = list(row)
