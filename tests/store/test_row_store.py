@@ -21,7 +21,7 @@ from sessionmill.errors import ProcessorUnusable
 from sessionmill.plugins import Processor
 from sessionmill.run.columns import TableRows
 from sessionmill.store.facts import Facts
-from sessionmill.store.rows import COUNTED, IDENTITY, RowStore
+from sessionmill.store.rows import COUNTED, IDENTITY, RowStore, rename
 from sessionmill.store.run_store import FactsRunStore
 
 
@@ -332,7 +332,7 @@ def test_a_transcript_whose_session_is_named_later_renames_its_rows() -> None:
             "CREATE TEMP TABLE _renamed AS SELECT 'alice/a' AS session_key,"
             " 'told later' AS session_id, 'codex' AS agent"
         )
-        things.store.rename(things.cursor)
+        rename(things.cursor, things.store.table.name)
         assert things.rows("session_key", "session_id", "agent", "counted") == [
             ("alice/a", "told later", "codex", False),
             ("alice/b", "session of alice/b", "claude-code", True),

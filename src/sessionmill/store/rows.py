@@ -117,13 +117,6 @@ class RowStore:
             "SELECT session_key, count(*) FROM _completed GROUP BY session_key"
         ).fetchall()
 
-    def rename(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Take over session ids and agents from the table `_renamed`."""
-        cursor.execute(
-            f"UPDATE {self._name} t SET session_id = r.session_id, agent = r.agent"
-            " FROM _renamed r WHERE t.session_key = r.session_key"
-        )
-
     # ── the parts ──
 
     @cached_property
@@ -257,6 +250,14 @@ class RowStore:
             f" FROM {self._name} WHERE key_hash IN (SELECT key_hash FROM _touched)) e"
             " WHERE t.rowid = e.id AND t.counted IS DISTINCT FROM e.elected"
         )
+
+
+def rename(cursor: duckdb.DuckDBPyConnection, table: str) -> None:
+    """Take over session ids and agents from `_renamed` into a table of rows."""
+    cursor.execute(
+        f"UPDATE {_quote(table)} t SET session_id = r.session_id, agent = r.agent"
+        " FROM _renamed r WHERE t.session_key = r.session_key"
+    )
 
 
 def _quote(name: str) -> str:

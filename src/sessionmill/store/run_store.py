@@ -34,7 +34,7 @@ from sessionmill.run.work import Leftover, State, Task
 from sessionmill.store import progress
 from sessionmill.store.facts import CORE_TABLES, Facts, roll_back
 from sessionmill.store.progress import FoundTranscripts, arrow
-from sessionmill.store.rows import RowStore
+from sessionmill.store.rows import RowStore, rename
 from sessionmill.store.statements import first, statements
 
 
@@ -225,7 +225,7 @@ class FactsRunStore:
                 if own:
                     counts = self._write_rows(cursor, processor, own, rows)
                     written |= {(number, key): count for key, count in counts.items()}
-            _note_identities(cursor, commit.extracted, self._tables)
+            _note_identities(cursor, commit.extracted)
             states = [
                 dataclasses.replace(
                     e.state,
@@ -394,9 +394,7 @@ def _register_jobs(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]
     )
 
 
-def _note_identities(
-    cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted], tables: dict[str, RowStore]
-) -> None:
+def _note_identities(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
     """Write what the first records say into `transcripts`, and into rows that said otherwise."""
     furthest: dict[str, Extracted] = {}
     for e in extracted:
@@ -407,12 +405,10 @@ def _note_identities(
         ):
             furthest[e.found.session_key] = e
     if furthest:
-        _note(cursor, list(furthest.values()), tables)
+        _note(cursor, list(furthest.values()))
 
 
-def _note(
-    cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted], tables: dict[str, RowStore]
-) -> None:
+def _note(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
     text = DataType.utf8()
     cursor.register(
         "_named",
@@ -432,8 +428,9 @@ def _note(
     cursor.execute(sql["renamed"])
     row = first(cursor.execute("SELECT count(*) FROM _renamed"))
     if row and row[0]:
-        for store in tables.values():
-            store.rename(cursor)
+        # Tables of processors that are not loaded now, too.
+        for (table,) in cursor.execute(sql["with_identity"]).fetchall():
+            rename(cursor, table)
     cursor.execute(sql["note_identity"])
 
 

@@ -50,6 +50,18 @@ SELECT n.session_key, n.session_id, n.agent
  WHERE t.fingerprint IS NOT NULL
    AND (t.session_id IS DISTINCT FROM n.session_id OR t.agent IS DISTINCT FROM n.agent);
 
+-- name: with_identity
+-- The tables of extractors: those that carry what the framework adds to each row.
+SELECT c.table_name
+  FROM duckdb_columns() c
+       JOIN duckdb_tables() t USING (database_name, schema_name, table_name)
+ WHERE NOT t.internal
+   AND NOT t.temporary
+   AND c.table_name <> 'transcripts'
+   AND c.column_name IN ('session_key', 'session_id', 'username', 'agent')
+ GROUP BY c.table_name
+HAVING count(*) = 4;
+
 -- name: note_identity
 UPDATE transcripts t
    SET session_id = n.session_id, agent = n.agent, client_version = n.client_version,
