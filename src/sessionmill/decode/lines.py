@@ -157,11 +157,11 @@ class TranscriptDecoder:
             raw, end = view[start:newline], offset + newline + 1
             try:
                 line = parse(raw)
+                state = format.state if keeps_state else None
+                record = read(line, offset + start, end, raw)
             except _REFUSED:
                 self._read(raw, offset + start, end, records)
             else:
-                state = format.state if keeps_state else None
-                record = read(line, offset + start, end, raw)
                 if keeps_state:
                     record.decoder_state = state
                 add(record)
@@ -189,11 +189,11 @@ class TranscriptDecoder:
             return
         try:
             line = self._parse(raw)
+            state = self.format.state
+            record = self.format.read(line, offset, end, raw)
         except _REFUSED:
             records.extend(self._second_try(self.format, bytes(raw), offset, end))
             return
-        state = self.format.state
-        record = self.format.read(line, offset, end, raw)
         record.decoder_state = state
         records.append(record)
 
