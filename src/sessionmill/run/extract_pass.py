@@ -11,7 +11,7 @@ import queue
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -304,19 +304,22 @@ class _Driver:
 
     def _start(self) -> Worker:
         """Start a worker, without the processors that it dies of while it builds them."""
-        for attempt in range(_STARTS + len(self._processors)):
+        deaths: Counter[int | None] = Counter()
+        while True:
             self._worker = Worker(self._processors, self._broken)
             try:
                 self._unusable = self._broken | self._worker.ready()
             except WorkerLost as lost:
                 self._drop_worker()
-                if lost.job == BUILDING and lost.processor is not None:
-                    self._broken[lost.processor] = f"the worker that built it {lost.reason}"
-                elif attempt >= _STARTS:
+                # Once may be an accident: somebody killed it.
+                blamed = lost.processor if lost.job == BUILDING else None
+                deaths[blamed] += 1
+                if blamed is not None and deaths[blamed] > 1:
+                    self._broken[blamed] = f"the worker that built it {lost.reason}"
+                elif deaths[blamed] > _STARTS:
                     raise WorkersCannotStart(lost.reason) from lost
             else:
                 return self._worker
-        raise WorkersCannotStart("died again and again")
 
     def _drop_worker(self) -> None:
         if self._worker is not None:
