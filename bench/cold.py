@@ -18,7 +18,7 @@ from bench.recount import files_of, recount
 from bench.report import Checks, Spread, alternate, ratio, say
 
 #: Our time by that of ccusage, at most.
-WANTED = 2.0
+WANTED = 1.0
 #: The first report after a run by the one after it: the run has left it nothing to do.
 WANTED_OF_REPORT = 1.2
 _PACKAGE = "@ccusage/ccusage-linux-x64"
