@@ -38,11 +38,6 @@ _COMPLETE = {
 }
 
 
-def arrow_type(column: Column) -> str:
-    """Return the type in which a column's values travel: times as microseconds since 1970."""
-    return "BIGINT" if column.type == "TIMESTAMP" else column.type
-
-
 @dataclass(frozen=True)
 class RowStore:
     """The SQL of one declared table.
