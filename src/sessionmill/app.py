@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 
 from sessionmill.collect.discover import Walk
+from sessionmill.collect.known import look_again
 from sessionmill.config import Config, os_user
 from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
+from sessionmill.store.known import (
+    KnownTranscript,
+    begin_anew,
+    known_transcripts,
+    processed_by,
+)
 from sessionmill.store.run_store import FactsRunStore
 
 
 def now() -> datetime:
     """Return the time, UTC: the only clock of the program."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Reprocessed:
+    """What reading anew came to."""
+
+    #: Transcripts that were read from their start.
+    anew: int
+    #: Transcripts that cannot be read any more: the facts of their last reading are kept.
+    gone: int
+    tallies: list[Tally]
 
 
 class App:
@@ -58,3 +77,24 @@ class App:
         return self._runner.run(
             processors, walk, actor=f"cli:{os_user()}", budget=budget, due_only=due_only
         )
+
+    def reprocess(self, processor: Processor, session_key: str | None = None) -> Reprocessed:
+        """Let a processor read from the start what can still be read; of one transcript, or all.
+
+        That they are pending is committed first: where this is broken off, the next run goes on.
+        """
+        cursor = self.facts.cursor()
+        walk = look_again(known_transcripts(cursor, session_key))
+        readable = [found.session_key for found in walk.found]
+        gone = set(processed_by(cursor, processor.name, session_key)).difference(readable)
+        with self.facts.transaction() as writing:
+            begin_anew(writing, processor.name, readable)
+        return Reprocessed(len(readable), len(gone), self.run([processor], walk))
+
+    def transcript(self, session: str) -> KnownTranscript:
+        """Return what is known of the transcript that a key, a session id or a prefix names.
+
+        Raises SessionUnknown.
+        """
+        [known] = known_transcripts(self.facts.cursor(), self.store.resolve(session))
+        return known

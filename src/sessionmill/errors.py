@@ -12,6 +12,7 @@
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
+  - TranscriptGone       its file is deleted: what was read of it is all there is
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
 """
@@ -111,6 +112,16 @@ class DiskFull(StoreError):
             f"{folder} has {free // 2**20} MB of room, and {needed // 2**20} MB are kept free so "
             "that the facts can be closed in order. What was committed is safe; what was not is "
             "done by the next run. Make room, then: sessionmill run"
+        )
+
+
+class TranscriptGone(SessionmillError):
+    """The file of a known transcript is not there any more."""
+
+    def __init__(self, session_key: str, path: str) -> None:
+        super().__init__(
+            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept: "
+            f"sessionmill sql \"FROM session_usage WHERE session_key = '{session_key}'\""
         )
 
 

@@ -59,6 +59,50 @@ _command(
 )
 _command(
     app,
+    "reprocess",
+    "run:reprocess",
+    "Let a processor read everything again that can still be read, from its start, now; dead"
+    " letters too. What is gone keeps the facts that were read of it.",
+    "reprocess usage",
+    "reprocess usage --session 0f3c",
+)
+_command(
+    app,
+    "status",
+    "inspect:status",
+    "Tell what waits for each processor, what it failed on and why, and how far it is behind"
+    " (lag_seconds: how long ago the longest waiting transcript was written to).",
+    "status",
+    "status usage --json",
+)
+_command(
+    app,
+    "sessions",
+    "inspect:sessions",
+    "List sessions, the latest first, with what they came to.",
+    "sessions --user alice --since 2026-03-01",
+)
+_command(
+    app,
+    "show",
+    "inspect:show",
+    "Show what happened in a session, page by page, read from its transcript: turns, answers,"
+    " calls, results and errors.",
+    "show 0f3c",
+    "show 0f3c --after 81920 --limit 20",
+)
+_command(
+    app,
+    "doctor",
+    "inspect:doctor",
+    "Examine: what is found where and what is passed over, client versions, what was not"
+    " understood, damaged lines, and what to do about it. It looks at the roots as `run` would, and"
+    " at the facts of what was read so far.",
+    "doctor",
+    "doctor --sessions /srv/transcripts --json",
+)
+_command(
+    app,
     "sql",
     "reports:sql",
     "Ask the facts anything, in SQL; nothing can be changed.",

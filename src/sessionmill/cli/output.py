@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
@@ -37,8 +38,11 @@ def print_rows(rows: Rows, *, as_json: bool) -> None:
         print(f"… there are more than these {len(rows.values)} rows.")
 
 
-def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
-    """Print a table: numbers to the right, with thousands apart."""
+def print_table(
+    columns: Sequence[str], values: Sequence[Sequence[Any]], *, cut: bool = False
+) -> None:
+    """Print a table: numbers to the right, with thousands apart; lines `cut` to fit a terminal."""
+    most = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else None
     texts = [[_text(value) for value in row] for row in values]
     widths = [max(len(c), *(len(row[i]) for row in texts)) for i, c in enumerate(columns)]
     right = [
@@ -51,10 +55,10 @@ def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None
             cell.rjust(width) if to_right else cell.ljust(width)
             for cell, width, to_right in zip(cells, widths, right, strict=True)
         )
-        return "  ".join(padded).rstrip()
+        return "  ".join(padded).rstrip()[:most]
 
     print(line(columns))
-    print("  ".join("-" * width for width in widths))
+    print("  ".join("-" * width for width in widths)[:most])
     for row in texts:
         print(line(row))
 

@@ -128,6 +128,37 @@ def retry(
     return 0
 
 
+def reprocess(
+    name: Annotated[str, Parameter(help="The processor.")],
+    /,
+    *,
+    session: Annotated[
+        str | None, Parameter(help="Session key, session id, or the start of one.")
+    ] = None,
+    processor: Specs = None,
+    json: Json = False,
+    db: Db = None,
+) -> int:
+    """Let a processor read everything again that can still be read, from its start, now.
+
+    Dead letters too. What is gone keeps the facts that were read of it.
+    """
+    with open_app(db, processor) as app:
+        [chosen] = app.registry.named([name])
+        key = None if session is None else app.store.resolve(session)
+        done = app.reprocess(chosen, key)
+    if json:
+        runs = [tally.report() for tally in done.tallies]
+        print_json({"processor": name, "anew": done.anew, "gone": done.gone, "runs": runs})
+    else:
+        print(f"{done.anew:,} transcripts can be read, and were pending from their start.")
+        if done.gone:
+            print(f"{done.gone:,} are gone: the facts that were read of them are kept.")
+        _print_runs(done.tallies)
+    _warn(app, [name], done.tallies)
+    return 1 if any(tally.errors for tally in done.tallies) else 0
+
+
 def processors(*, processor: Specs = None, json: Json = False, db: Db = None) -> int:
     """List the processors: how each stands, or why it can't run."""
     columns = [

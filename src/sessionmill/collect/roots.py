@@ -6,6 +6,7 @@ its `projects` folder), a **codex** root one person's Codex home.
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Literal
 from sessionmill.contracts import PathKind
 
 _SUBAGENTS = "/subagents/"
+
+#: What Claude Code's own documentation gives as the default of `cleanupPeriodDays`.
+_KEPT_DAYS = 30
 
 RootKind = Literal["sessions", "claude", "codex"]
 
@@ -57,6 +61,18 @@ def _is_claude_home(folder: Path) -> bool:
 def codex_root(folder: Path, username: str, *, expected: bool = True) -> Root:
     """Return the root of one person's Codex home; keys begin with `sessions/`."""
     return Root("codex", folder, folder, username, expected)
+
+
+def kept_days(root: Root) -> int | None:
+    """Return after how many days Claude Code deletes a transcript; None for other roots."""
+    if root.kind != "claude" or not os.path.isdir(root.folder):  # noqa: PTH112 - as above
+        return None
+    try:
+        said = json.loads((root.given / "settings.json").read_text("utf-8"))
+        days = said.get("cleanupPeriodDays", _KEPT_DAYS)
+    except (OSError, ValueError, AttributeError):
+        return _KEPT_DAYS
+    return days if isinstance(days, int) else _KEPT_DAYS
 
 
 def path_kind(session_key: str) -> PathKind:

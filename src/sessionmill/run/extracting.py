@@ -192,10 +192,13 @@ class Extracting:
             self._outcomes.append(Paused(job.number, turn.processor, reason, later.after))
             return None
         except Exception as error:
-            message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
-            self._outcomes.append(Failed(job.number, turn.processor, message))
+            self._fail(job, turn, error)
             return None
         return extraction
+
+    def _fail(self, job: Job, turn: _Turn, error: Exception) -> None:
+        message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
+        self._outcomes.append(Failed(job.number, turn.processor, message))
 
     def _report(
         self,

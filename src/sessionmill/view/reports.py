@@ -63,8 +63,8 @@ def usage(
     `since` is included, `until` is not; both, and days, weeks and months, are of `timezone`.
     Raises UsageError for a time zone that there is not.
     """
-    sql = _statements()
-    _check_timezone(cursor, timezone)
+    sql = named_statements("usage")
+    check_timezone(cursor, timezone)
     given: dict[str, Any] = {"since": since, "until": until, "user": user, "timezone": timezone}
     if by == "total":
         return _rows(cursor.execute(sql["by_total"], given))
@@ -85,9 +85,10 @@ def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
     return Rows(columns, cursor.fetchall())
 
 
-def _check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:
+def check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:
+    """Raise UsageError for a time zone that there is not."""
     try:
-        cursor.execute(_statements()["is_time_zone"], {"timezone": timezone}).fetchall()
+        cursor.execute(named_statements("usage")["is_time_zone"], {"timezone": timezone}).fetchall()
     except duckdb.Error as error:
         raise UsageError(
             f"There is no time zone {timezone!r}; names are like Europe/Berlin or UTC."
@@ -95,5 +96,6 @@ def _check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:
 
 
 @cache
-def _statements() -> dict[str, str]:
-    return parse(files(__package__).joinpath("sql", "usage.sql").read_text("utf-8"))
+def named_statements(file: str) -> dict[str, str]:
+    """Return the statements of `sql/<file>.sql` by the names written above them."""
+    return parse(files(__package__).joinpath("sql", f"{file}.sql").read_text("utf-8"))

@@ -1,0 +1,60 @@
+"""Transcripts that earlier walks have found: where they are, and how to have them read anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+import duckdb
+
+from sessionmill.store.statements import statements
+
+
+class KnownTranscript(NamedTuple):
+    """A row of `transcripts`, as far as people ask for it; times are UTC."""
+
+    session_key: str
+    session_id: str
+    username: str
+    agent: str
+    client_version: str | None
+    project: str | None
+    root: str
+    path: str
+    #: Bytes, as seen last.
+    size: int
+    gone_at: datetime | None
+
+
+def known_transcripts(
+    cursor: duckdb.DuckDBPyConnection, session_key: str | None = None
+) -> list[KnownTranscript]:
+    """Return what walks have found; of one session key, or of all."""
+    rows = cursor.execute(
+        statements("known")["known_transcripts"], {"session": session_key}
+    ).fetchall()
+    return [KnownTranscript(*row) for row in rows]
+
+
+def begin_anew(
+    cursor: duckdb.DuckDBPyConnection, processor: str, session_keys: Sequence[str]
+) -> int:
+    """Make transcripts pending from their start, dead letters too; return how many had a state.
+
+    Their rows stay until they are replaced.
+    """
+    rows = cursor.execute(
+        statements("known")["begin_anew"], {"processor": processor, "keys": list(session_keys)}
+    ).fetchall()
+    return len(rows)
+
+
+def processed_by(
+    cursor: duckdb.DuckDBPyConnection, processor: str, session_key: str | None
+) -> list[str]:
+    """Return the keys of the transcripts that a processor has a state of; of one, or of all."""
+    rows = cursor.execute(
+        statements("known")["processed_by"], {"processor": processor, "session": session_key}
+    ).fetchall()
+    return [key for (key,) in rows]

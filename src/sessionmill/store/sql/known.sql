@@ -1,0 +1,23 @@
+-- Transcripts that earlier walks have found.
+
+-- name: known_transcripts
+SELECT session_key, session_id, username, agent, client_version, project, root, path, size, gone_at
+  FROM transcripts
+ WHERE $session IS NULL OR session_key = $session
+ ORDER BY session_key;
+
+-- name: processed_by
+SELECT session_file
+  FROM session_processor_state
+ WHERE processor_name = $processor
+   AND ($session IS NULL OR session_file = $session);
+
+-- name: begin_anew
+-- `processed_at` stays: it tells that rows are stored, which the first success replaces.
+UPDATE session_processor_state
+   SET size = NULL, mtime_ns = NULL, safe_offset = 0, fingerprint = NULL, carry = NULL,
+       file_hash = NULL, attempts = 0, next_attempt_at = NULL, failing_since = NULL,
+       dead_at = NULL, last_error = NULL
+ WHERE processor_name = $processor
+   AND session_file IN (SELECT unnest($keys))
+RETURNING session_file;

@@ -1,0 +1,31 @@
+"""Which sessions there are."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import duckdb
+
+from sessionmill.view.reports import Rows, check_timezone, named_statements
+
+
+def sessions(
+    cursor: duckdb.DuckDBPyConnection,
+    *,
+    user: str | None = None,
+    since: date | None = None,
+    limit: int = 50,
+    timezone: str = "UTC",
+) -> Rows:
+    """Return the sessions that something happened in since a day of `timezone`, the latest first.
+
+    Raises UsageError for a time zone that there is not.
+    """
+    check_timezone(cursor, timezone)
+    cursor.execute(
+        named_statements("sessions")["sessions"],
+        {"user": user, "since": since, "timezone": timezone, "limit": limit + 1},
+    )
+    columns = [column[0] for column in cursor.description or ()]
+    values = cursor.fetchall()
+    return Rows(columns, values[:limit], truncated=len(values) > limit)
