@@ -65,7 +65,11 @@ def build(spec: str, folder: Path, settings: Mapping[str, Any]) -> Any:
 
     Raises whatever importing or making it raises, and ProcessorUnusable for a spec of no class.
     """
-    made = _class_of(spec)
+    return make(_class_of(spec), spec, folder, settings)
+
+
+def make(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Any:
+    """Return an instance of a class; a context is given to one that takes an argument."""
     if not _takes_context(made):
         return made()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -115,7 +119,7 @@ def load(
         if isinstance(error, KeyboardInterrupt):
             raise
         raise ProcessorUnusable(spec, f"{type(error).__name__}: {error}") from error
-    return _describe(made, spec, folder, own)
+    return describe(made, spec, folder, own)
 
 
 def entry_points() -> list[tuple[str, str]]:
@@ -150,7 +154,8 @@ def _takes_context(made: Any) -> bool:
     return len(required) == 1
 
 
-def _describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Processor:
+def describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Processor:
+    """Return what a processor declares, checked. Raises ProcessorUnusable."""
     name = getattr(made, "name", None)
     cadence = settings.get("cadence_minutes", getattr(made, "cadence_minutes", None))
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -230,4 +235,13 @@ _FRAMEWORK_COLUMNS = frozenset(
 )
 
 
-__all__ = ["Extractor", "Processor", "SessionProcessor", "Unusable", "build", "load", "redact"]
+__all__ = [
+    "Extractor",
+    "Processor",
+    "SessionProcessor",
+    "Unusable",
+    "build",
+    "describe",
+    "load",
+    "redact",
+]

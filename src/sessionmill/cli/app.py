@@ -103,6 +103,16 @@ _command(
 )
 _command(
     app,
+    "try",
+    "trial:try_out",
+    "Run a processor over one transcript and print its rows; nothing is written. It runs in this"
+    " process, over empty facts in memory: what it raises is shown whole, and a debugger can stop"
+    " in it.",
+    "try words:Words 0f3c",
+    "try my_package.words:Words ~/.claude/projects/-work-shop/0f3c.jsonl",
+)
+_command(
+    app,
     "sql",
     "reports:sql",
     "Ask the facts anything, in SQL; nothing can be changed.",

@@ -41,7 +41,7 @@ def open_app(db: Path | None, specs: list[str] | None = None) -> App:
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     settings = config.load(db)
-    with _stdout_to_stderr():
+    with stdout_to_stderr():
         registry = Registry.of(settings, specs or ())
     app = App(settings, registry, shlex.join(["sessionmill", *sys.argv[1:]]))
     if app.facts.notice:
@@ -52,7 +52,7 @@ def open_app(db: Path | None, specs: list[str] | None = None) -> App:
 
 
 @contextlib.contextmanager
-def _stdout_to_stderr() -> Iterator[None]:
+def stdout_to_stderr() -> Iterator[None]:
     """Let nothing that a plugin prints when it is imported into our one document."""
     sys.stdout.flush()
     kept = os.dup(1)

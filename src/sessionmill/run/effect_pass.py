@@ -143,19 +143,7 @@ class EffectPass:
 
     def _converse(self, worker: Worker, task: Task, transaction: EffectTransaction) -> Processed:
         """Serve the child's statements until it says how the session ended."""
-        found = task.found
-        adopted = task.stored_version is None
-        known = task.same_version or adopted
-        worker.send(
-            Session(
-                key=found.session_key,
-                username=found.username,
-                path=os.fsencode(found.path),
-                path_kind=path_kind(found.session_key),
-                # A session that failed is done again, though its content is the same.
-                file_hash=task.file_hash if known and not task.attempts else None,
-            )
-        )
+        worker.send(session_of(task))
         while True:
             kind, body = worker.receive_frame()
             if kind == REQUEST:
@@ -234,3 +222,18 @@ class EffectPass:
         if self._worker is not None:
             self._worker.close()
             self._worker = None
+
+
+def session_of(task: Task) -> Session:
+    """Return a task as the worker is told of it."""
+    found = task.found
+    adopted = task.stored_version is None
+    known = task.same_version or adopted
+    return Session(
+        key=found.session_key,
+        username=found.username,
+        path=os.fsencode(found.path),
+        path_kind=path_kind(found.session_key),
+        # A session that failed is done again, though its content is the same.
+        file_hash=task.file_hash if known and not task.attempts else None,
+    )

@@ -32,7 +32,7 @@ class Effecting:
         """Process one session, and say how it ended."""
         self._note.write(THE_SESSION, 0)
         try:
-            processed = self._process(session)
+            processed = self.process(session)
         except RetryLater as later:
             reason = later.reason[:_MESSAGE_LENGTH]
             processed = Processed("paused", error=reason, after=later.after)
@@ -42,7 +42,8 @@ class Effecting:
         self._note.clear()
         self._channel.send(messages.encode(processed), MESSAGE)
 
-    def _process(self, session: Session) -> Processed:
+    def process(self, session: Session) -> Processed:
+        """Process one session; whatever the processor raises is raised."""
         path = Path(os.fsdecode(session.path))
         try:
             file_hash = _md5(path)

@@ -50,7 +50,7 @@ _MESSAGE_LENGTH = 300
 
 
 @dataclass
-class _Turn:
+class Turn:
     """One extractor's way through one transcript."""
 
     processor: int
@@ -115,7 +115,7 @@ class Extracting:
                 self._outcomes += [Unchanged(job.number, t.processor) for t in tries]
                 return
             turns = [
-                _Turn(t.processor, self._processors[t.processor], start, start, _mark(t))
+                Turn(t.processor, self._processors[t.processor], start, start, _mark(t))
                 for t in tries
                 if t.processor in self._processors
             ]
@@ -140,12 +140,12 @@ class Extracting:
     def _extract(
         self,
         job: Job,
-        turns: list[_Turn],
+        turns: list[Turn],
         records: list[Record],
         decoder: TranscriptDecoder,
         identity: Identity,
         part: Slice | LongLine | Rest,
-    ) -> list[_Turn]:
+    ) -> list[Turn]:
         """Give the records of a part to each extractor; return the turns that go on."""
         transcript = Transcript(
             key=job.key,
@@ -175,7 +175,7 @@ class Extracting:
         return going
 
     def _call(
-        self, job: Job, turn: _Turn, transcript: Transcript, records: list[Record]
+        self, job: Job, turn: Turn, transcript: Transcript, records: list[Record]
     ) -> Extraction | None:
         """Return what the extractor makes of records; None if it failed, which is then noted."""
         try:
@@ -196,7 +196,7 @@ class Extracting:
             return None
         return extraction
 
-    def _fail(self, job: Job, turn: _Turn, error: Exception) -> None:
+    def _fail(self, job: Job, turn: Turn, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]
         self._outcomes.append(Failed(job.number, turn.processor, message))
 
@@ -204,7 +204,7 @@ class Extracting:
         self,
         fd: int,
         job: Job,
-        turns: list[_Turn],
+        turns: list[Turn],
         agent: str | None,
         identity: Identity,
         *,
@@ -260,7 +260,7 @@ class Extracting:
         self._outcomes, self._sealed, self._sent = [], [], time.monotonic()
 
 
-def _check(extraction: object, turn: _Turn, records: list[Record]) -> None:
+def _check(extraction: object, turn: Turn, records: list[Record]) -> None:
     """Raise if an extraction breaks the contract."""
     if not isinstance(extraction, Extraction):
         raise TypeError(f"extract returned {type(extraction).__name__}, no Extraction")
@@ -273,7 +273,7 @@ def _check(extraction: object, turn: _Turn, records: list[Record]) -> None:
 
 
 def _advance(
-    turn: _Turn,
+    turn: Turn,
     given: list[Record],
     extraction: Extraction | None,
     end: int,

@@ -92,7 +92,7 @@ def _retention(roots: Sequence[Root]) -> Iterator[Finding]:
                 str(root.given),
                 days,
                 "days after which Claude Code deletes a transcript; its facts are kept",
-                f"Run more often than that, or raise cleanupPeriodDays in {root.given}/settings.json",
+                f"Run more often, or raise cleanupPeriodDays in {root.given}/settings.json",
             )
 
 

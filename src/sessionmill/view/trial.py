@@ -1,0 +1,25 @@
+"""What a tried processor has written: whole tables."""
+
+from __future__ import annotations
+
+import duckdb
+
+from sessionmill.view.reports import Rows
+
+
+def tables_of(cursor: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return the names of all tables; not of views."""
+    rows = cursor.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
+        " ORDER BY table_oid"
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def rows_of(cursor: duckdb.DuckDBPyConnection, table: str, limit: int | None) -> Rows:
+    """Return the rows of a table, in the order they were written; at most `limit`."""
+    quoted = '"' + table.replace('"', '""') + '"'
+    cursor.execute(f"SELECT * FROM {quoted} ORDER BY rowid")
+    columns = [column[0] for column in cursor.description or ()]
+    values = cursor.fetchall()
+    return Rows(columns, values[:limit], truncated=limit is not None and len(values) > limit)
