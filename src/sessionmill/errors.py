@@ -50,7 +50,7 @@ class SessionUnknown(UsageError):
         else:
             super().__init__(
                 f"No transcript matches {given!r}. A session key, a session id or the start of "
-                "one is expected. To see them: sessionmill sql 'FROM transcripts'"
+                "one is expected. To see them: sessionmill sessions"
             )
 
 

@@ -64,10 +64,10 @@ def print_table(
 
 
 def print_record(columns: Sequence[str], row: Sequence[Any]) -> None:
-    """Print one row, a column a line."""
+    """Print one row, a column a line; figures, where all are, to the right."""
     width = max(map(len, columns))
     texts = [_text(value) for value in row]
-    right = max(map(len, texts))
+    right = 0 if any(isinstance(value, str) for value in row) else max(map(len, texts))
     for name, text in zip(columns, texts, strict=True):
         print(f"{name.ljust(width)}  {text.rjust(right)}")
 

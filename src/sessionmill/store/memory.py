@@ -19,7 +19,11 @@ class MemoryFacts(Facts):
         self.notice, self.local_timezone = None, "UTC"
         self._number = 0
         self._committing, self._writing = threading.Lock(), threading.RLock()
-        self._conn = duckdb.connect(":memory:", config={"enable_external_access": False})
+        self._conn = duckdb.connect(
+            ":memory:",
+            # One thread: a transcript is small, and threads cost more than they gain.
+            config={"enable_external_access": False, "threads": 1},
+        )
         self._conn.execute("SET GLOBAL TimeZone = 'UTC'")
         self._migrate(now)
 
