@@ -12,13 +12,23 @@
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
+  - TranscriptUnreadable its content can't be had now: no processor's fault
+    · NotDecompressible  damaged, or not what its name says
+    · CannotDecompress   the data directory has no room for its content
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+
+
+def printable(path: Path | str) -> str:
+    """Return a path as text for a message; bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class SessionmillError(Exception):
@@ -111,6 +121,32 @@ class DiskFull(StoreError):
             f"{folder} has {free // 2**20} MB of room, and {needed // 2**20} MB are kept free so "
             "that the facts can be closed in order. What was committed is safe; what was not is "
             "done by the next run. Make room, then: sessionmill run"
+        )
+
+
+class TranscriptUnreadable(SessionmillError):
+    """A transcript's content can't be had now: an error of the run, which tries it each time."""
+
+
+class NotDecompressible(TranscriptUnreadable):
+    """A compressed transcript is damaged, or not what its name says."""
+
+    def __init__(self, path: Path, program: str, reason: str) -> None:
+        super().__init__(
+            f"not readable as {program}: {reason}. Nothing new of it is taken in; each run tries "
+            f"it again. To check it: {program} -t {shlex.quote(printable(path))}"
+        )
+
+
+class CannotDecompress(TranscriptUnreadable):
+    """There is no room, or no right, to write a transcript's content down."""
+
+    def __init__(self, path: Path, spool: Path, length: int, reason: str) -> None:
+        super().__init__(
+            f"cannot be decompressed into {printable(spool)}: {reason}; {length // 2**20} MB of "
+            "its content had been written, and are deleted. Nothing new of it is taken in; each "
+            f"run tries it again. Make room there, or decompress {printable(path)} yourself; "
+            "then: sessionmill run"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from sessionmill.collect.discover import Found, Walk
@@ -119,6 +120,10 @@ class EffectTransaction(Protocol):
 
 class RunStore(Protocol):
     """Reads and writes of running; each write is one transaction."""
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress; emptied when the facts are opened."""
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
         """Create what extractors declare; return, by name, why some can't be."""

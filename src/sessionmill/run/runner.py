@@ -141,7 +141,8 @@ class Runner:
     ) -> None:
         work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
         doubtful, batches = work.split(leftovers)
-        ExtractPass(processors, work.commit, deadline=deadline).run(doubtful, batches)
+        extract = ExtractPass(processors, work.commit, self._store.spool, deadline=deadline)
+        extract.run(doubtful, batches)
 
     def _write(
         self,

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -46,6 +47,11 @@ class FactsRunStore:
         self._cursor = facts.cursor()
         self._found: FoundTranscripts | None = None
         self._tables: dict[str, RowStore] = {}
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress."""
+        return self._facts.spool
 
     # ── planning ──
 
