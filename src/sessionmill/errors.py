@@ -13,6 +13,7 @@
     · DiskFull
     · FactsUnreadable
   - TranscriptUnreadable its content can't be had now: no processor's fault
+    · CannotRead         the system refuses to open or read it
     · NotDecompressible  damaged, or not what its name says
     · CannotDecompress   the data directory has no room for its content
   - WorkersCannotStart   no child process can be started: nothing can be processed
@@ -126,6 +127,16 @@ class DiskFull(StoreError):
 
 class TranscriptUnreadable(SessionmillError):
     """A transcript's content can't be had now: an error of the run, which tries it each time."""
+
+
+class CannotRead(TranscriptUnreadable):
+    """The operating system refuses to open or to read a transcript."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot be read: {error.strerror or error}. Nothing new of it is taken in; each run "
+            f"tries it again. To see who may read it: ls -ld {shlex.quote(printable(path))}"
+        )
 
 
 class NotDecompressible(TranscriptUnreadable):

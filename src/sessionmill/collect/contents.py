@@ -66,6 +66,7 @@ def opened(path: Path, size: int, spool: Path) -> Iterator[tuple[io.FileIO, int]
         return
     with _anonymous(path, spool) as file:
         length = _decompress(path, size, file, spool)
+        file.seek(0)
         yield file, length
 
 

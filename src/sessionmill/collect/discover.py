@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -13,7 +14,12 @@ import msgspec
 
 from sessionmill.collect.contents import ENDINGS, compare, content, plain_name, program_of
 from sessionmill.collect.roots import Root
-from sessionmill.errors import TranscriptUnreadable, printable
+from sessionmill.errors import CannotRead, TranscriptUnreadable, printable
+
+_MISSING = (
+    "there is no such directory. Nothing that it held is marked as gone. Mount it, mend its name, "
+    "or leave it out"
+)
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -65,7 +71,7 @@ def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
     errors = len(result.errors)
     if not os.path.isdir(real):  # noqa: PTH112 - Path.is_dir raises behind a closed folder
         if root.expected:
-            result.errors.append((_text(real), "there is no such directory"))
+            result.errors.append((_text(real), _MISSING))
         else:
             result.absent.append(_text(real))
         return
@@ -124,7 +130,7 @@ def _stat(entry: os.DirEntry[str], real: str, result: Walk) -> os.stat_result | 
     except FileNotFoundError:
         return None  # deleted since it was listed
     except OSError as error:
-        result.errors.append((_text(entry.path), error.strerror or str(error)))
+        result.errors.append((_text(entry.path), str(CannotRead(Path(entry.path), error))))
         return None
 
 
@@ -133,8 +139,16 @@ def _entries(directory: str, result: Walk) -> list[os.DirEntry[str]]:
         with os.scandir(directory) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        result.errors.append((_text(directory), error.strerror or str(error)))
+        result.errors.append((_text(directory), _closed(directory, error)))
         return []
+
+
+def _closed(directory: str, error: OSError) -> str:
+    return (
+        f"cannot be looked into: {error.strerror or error}. What is in it is not read, and nothing "
+        "below its root is marked as gone. To see who may look: "
+        f"ls -ld {shlex.quote(_text(directory))}"
+    )
 
 
 def _inside(entry: os.DirEntry[str], real: str) -> bool:

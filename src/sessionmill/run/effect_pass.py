@@ -201,7 +201,7 @@ class EffectPass:
                     processed_at=task.processed_at or now,
                     file_hash=processed.file_hash,
                 )
-                transaction.commit(state, processed.identity, processed.agent)
+                transaction.keep_unchanged(state, processed.identity, processed.agent)
                 self.tally.skipped += 1
             case "failed":
                 self._fail(task, processed.error, transaction)

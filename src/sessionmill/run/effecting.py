@@ -12,7 +12,7 @@ from sessionmill.collect.contents import as_plain_file
 from sessionmill.contracts import ProcessorResult, RetryLater
 from sessionmill.decode.lines import TranscriptDecoder
 from sessionmill.decode.tail import Reader, Rest
-from sessionmill.errors import TranscriptUnreadable
+from sessionmill.errors import CannotRead, TranscriptUnreadable
 from sessionmill.run import messages
 from sessionmill.run.extracting import identify
 from sessionmill.run.messages import MESSAGE, REPLY, REQUEST, Channel, Identity, Processed, Session
@@ -58,7 +58,8 @@ class Effecting:
         except FileNotFoundError:
             return Processed("vanished")
         except OSError as error:
-            return Processed("unreadable", error=error.strerror or str(error))
+            why = CannotRead(Path(os.fsdecode(session.path)), error)
+            return Processed("unreadable", error=str(why))
         except TranscriptUnreadable as error:
             return Processed("unreadable", error=str(error))
         if file_hash == session.file_hash:

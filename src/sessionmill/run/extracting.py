@@ -18,7 +18,7 @@ from sessionmill.contracts import Extraction, Extractor, RetryLater, Transcript
 from sessionmill.decode.lines import UNDECIDED, UNKNOWN_AGENT, TranscriptDecoder
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import LongLine, Reader, Rest, Slice
-from sessionmill.errors import TranscriptUnreadable
+from sessionmill.errors import CannotRead, TranscriptUnreadable
 from sessionmill.run import messages
 from sessionmill.run.columns import TableRows
 from sessionmill.run.messages import (
@@ -98,9 +98,9 @@ class Extracting:
             except FileNotFoundError:
                 self._outcomes += [Vanished(job.number, t.processor) for t in job.tries]
             except OSError as error:
-                self._cannot_read(job, error.strerror or str(error))
+                self._cannot_read(job, CannotRead(Path(os.fsdecode(job.path)), error))
             except TranscriptUnreadable as error:
-                self._cannot_read(job, str(error))
+                self._cannot_read(job, error)
             except Exception as error:
                 # Of the decoder's own: its type alone, for it may quote what people wrote.
                 reason = f"the transcript could not be decoded: {type(error).__name__}"
@@ -112,8 +112,8 @@ class Extracting:
 
     # ── one transcript ──
 
-    def _cannot_read(self, job: Job, reason: str) -> None:
-        self._outcomes += [Unreadable(job.number, t.processor, reason) for t in job.tries]
+    def _cannot_read(self, job: Job, why: TranscriptUnreadable) -> None:
+        self._outcomes += [Unreadable(job.number, t.processor, str(why)) for t in job.tries]
 
     def _take(self, job: Job) -> None:
         with opened(Path(os.fsdecode(job.path)), job.size, self._spool) as (file, size):

@@ -114,6 +114,9 @@ class EffectTransaction(Protocol):
     def commit(self, state: State, identity: Identity, agent: str | None) -> None:
         """Keep everything, with the state; raises WriteConflict to be run again."""
 
+    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep the rows that there are, with the state: the content is what it was."""
+
     def keep_state(self, state: State) -> None:
         """Keep the state alone."""
 

@@ -241,7 +241,11 @@ def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:
         walk.complete.remove(root)
     missing = [root for root in walk.absent if held.get(root)]
     return [
-        (root, f"held {held[root]} transcripts and {now}; nothing is marked as gone")
+        (
+            root,
+            f"held {held[root]} transcripts and {now}; nothing is marked as gone. Mount it again, "
+            "or leave it out",
+        )
         for roots, now in ((emptied, "is empty now"), (missing, "is missing now"))
         for root in roots
     ]
