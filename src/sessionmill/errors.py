@@ -9,6 +9,7 @@
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
   - StoreError           the data directory needs a person
+    · FolderClosed       it cannot be written to
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
@@ -92,6 +93,19 @@ class AlreadyRunning(Busy):
 
 class StoreError(SessionmillError):
     """The data directory needs a person."""
+
+
+class FolderClosed(StoreError):
+    """The data directory, or a file in it, cannot be written to."""
+
+    def __init__(self, folder: Path, error: OSError | str) -> None:
+        reason = error if isinstance(error, str) else error.strerror or str(error)
+        super().__init__(
+            f"The data directory {folder} cannot be written to: {reason}. What was committed there "
+            "is safe. Give yourself the right (to see who has it: "
+            f"ls -la {shlex.quote(printable(folder))}), or make room, or name another with --db DIR "
+            "or SESSIONMILL_HOME."
+        )
 
 
 class NewerSchema(StoreError):

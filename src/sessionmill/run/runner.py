@@ -215,13 +215,20 @@ class _Thread(threading.Thread):
 
 
 def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:
-    if last is None:
+    if last is None or _lies_ahead(last, now):
         return True
     return now - last.started_at >= timedelta(minutes=processor.cadence_minutes)
 
 
+def _lies_ahead(last: LastRun, now: datetime) -> bool:
+    """Tell whether a run was noted by a clock that was wrong, so that its times say nothing."""
+    return last.started_at > now
+
+
 def _is_paused(last: LastRun | None, now: datetime) -> bool:
-    return last is not None and last.resume_at is not None and now < last.resume_at
+    if last is None or last.resume_at is None or _lies_ahead(last, now):
+        return False
+    return now < last.resume_at
 
 
 def _pause_of(last: LastRun | None) -> timedelta | None:
