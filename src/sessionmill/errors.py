@@ -103,8 +103,8 @@ class FolderClosed(StoreError):
         super().__init__(
             f"The data directory {folder} cannot be written to: {reason}. What was committed there "
             "is safe. Give yourself the right (to see who has it: "
-            f"ls -la {shlex.quote(printable(folder))}), or make room, or name another with --db DIR "
-            "or SESSIONMILL_HOME."
+            f"ls -la {shlex.quote(printable(folder))}), or make room, or name another with --db "
+            "DIR or SESSIONMILL_HOME."
         )
 
 

@@ -26,7 +26,7 @@ from run_place import Place, counted, errors_of, figures, key, told  # isort: sk
 
 from conftest import FakeClock, Mill
 from sessionmill.collect import contents
-from sessionmill.collect.contents import as_plain_file, compare, content, opened
+from sessionmill.collect.contents import as_plain_file, compare, content, folder_for_worker, opened
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import codex_root, sessions_root, stem
 from sessionmill.demo.claude_code import ClaudeTranscript
@@ -546,27 +546,32 @@ def test_a_worker_that_was_killed_leaves_nothing_in_the_spool(place: Place, endi
 def test_what_a_killed_run_left_in_the_spool_goes_when_the_facts_are_opened(
     tmp_path: Path, clock: FakeClock
 ) -> None:
-    with Facts(tmp_path, "test", now=clock()):
-        put(tmp_path / "spool" / "5d41" / "tmp1" / "a.jsonl", b"left")
-        put(tmp_path / "spool" / "file", b"left")
-        (tmp_path / "spool" / "link").symlink_to(put(tmp_path / "elsewhere" / "kept", b"").parent)
+    with Facts(tmp_path, "test", now=clock()) as facts:
+        with as_plain_file(
+            put(tmp_path / "a.jsonl.gz", gzipped(SHORT)), folder_for_worker(facts.spool)
+        ) as local:
+            left = put(local.parent.with_name("left") / "a.jsonl", b"left")
+        assert left.exists()
     with Facts(tmp_path, "test", now=clock()):
         assert left_in_spool(tmp_path) == []
         assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
-        assert (tmp_path / "elsewhere" / "kept").exists()
 
 
-def test_the_spool_may_be_a_link_to_a_larger_disk(tmp_path: Path, clock: FakeClock) -> None:
+def test_the_spool_may_be_a_link_to_a_larger_disk_and_takes_nothing_from_it_but_its_own(
+    tmp_path: Path, clock: FakeClock
+) -> None:
     larger = tmp_path / "larger"
-    put(larger / "left" / "a.jsonl", b"left")
+    put(larger / "worker-1" / "a.jsonl", b"left by one that was killed")
+    kept = put(larger / "else" / "b.jsonl", b"somebody's")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "spool").symlink_to(larger)
     with Place(tmp_path, clock) as place:
-        assert list(larger.iterdir()) == []
+        assert sorted(larger.iterdir()) == [kept.parent]
         write_compressed(place, "s1", ".gz")
         assert place.run_one(FILES).processed == 1
         assert place.column("SELECT path FROM files")[0].startswith(f"{place.data}/spool/")
-        assert list(larger.iterdir()) == []
+        assert sorted(larger.iterdir()) == [kept.parent]
+        assert kept.exists()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

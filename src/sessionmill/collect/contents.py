@@ -11,6 +11,7 @@ import io
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ LARGEST_WINDOW = 128 * 1024 * 1024
 _EXPANSION = 8
 _READ_BYTES = 64 * 1024
 _CHUNK_BYTES = 1024 * 1024
+#: What the names of workers' folders begin with.
+_WORKERS = "worker-"
 
 
 def plain_name(name: str) -> str:
@@ -177,6 +180,21 @@ def _unzstd(path: Path, source: BinaryIO) -> Iterator[bytes]:
 
 
 # ── the spool ──
+
+
+def prepare_spool(spool: Path) -> None:
+    """Make the spool, and delete what killed workers left: none is at work now.
+
+    The folder may be a link to one on a larger disk, in which other things lie too.
+    """
+    spool.mkdir(mode=0o700, exist_ok=True)
+    for left in spool.glob(f"{_WORKERS}*"):
+        shutil.rmtree(left)
+
+
+def folder_for_worker(spool: Path) -> Path:
+    """Return a folder of a worker's own, which is not there until it is needed."""
+    return spool / f"{_WORKERS}{uuid.uuid4().hex}"
 
 
 def _decompress(path: Path, size: int, file: io.FileIO, spool: Path) -> int:

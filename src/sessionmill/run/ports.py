@@ -126,7 +126,7 @@ class RunStore(Protocol):
 
     @property
     def spool(self) -> Path:
-        """A folder for what workers decompress; emptied when the facts are opened."""
+        """A folder for what workers decompress; no worker's is left when the facts are opened."""
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
         """Create what extractors declare; return, by name, why some can't be."""

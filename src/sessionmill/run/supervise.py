@@ -14,13 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from sessionmill.collect.contents import folder_for_worker
 from sessionmill.errors import SessionmillError
 from sessionmill.plugins import Processor
 from sessionmill.run import messages
@@ -75,7 +75,7 @@ class Worker:
         self, processors: Sequence[Processor], spool: Path, broken: Iterable[int] = ()
     ) -> None:
         """Start it; below `spool` it has a folder of its own, which goes with it."""
-        self._spool = spool / uuid.uuid4().hex
+        self._spool = folder_for_worker(spool)
         self._limits = [Limits(p.timeout_seconds, p.memory_limit_mb) for p in processors]
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()

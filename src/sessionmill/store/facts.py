@@ -18,6 +18,7 @@ from pathlib import Path
 
 import duckdb
 
+from sessionmill.collect.contents import prepare_spool
 from sessionmill.errors import DiskFull, FactsUnreadable, FolderClosed, NewerSchema
 from sessionmill.store.owner import Owner
 from sessionmill.store.statements import first
@@ -40,7 +41,7 @@ class Facts:
         found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
-        #: Where workers put what they decompress; emptied here, for nobody else's works now.
+        #: Where workers put what they decompress.
         self.spool = folder / "spool"
         self.notice: str | None = None
         self._number = 0
@@ -126,7 +127,7 @@ class Facts:
 
     def _open(self, now: datetime) -> None:
         (self.folder / "spill").mkdir(mode=0o700, exist_ok=True)
-        self._empty_spool()
+        prepare_spool(self.spool)
         damage = self._damage_before_opening()
         if damage is None:
             self._connect()
@@ -136,15 +137,6 @@ class Facts:
             self._set_aside(damage, now)
             self._connect()
             self._migrate(now)
-
-    def _empty_spool(self) -> None:
-        """Delete what a killed worker left; the folder itself may be a link to a larger disk."""
-        self.spool.mkdir(mode=0o700, exist_ok=True)
-        for left in self.spool.iterdir():
-            if left.is_dir() and not left.is_symlink():
-                shutil.rmtree(left)
-            else:
-                left.unlink()
 
     def _connect(self) -> None:
         new = not self.path.exists()
