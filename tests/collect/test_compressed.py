@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import json
 import os
 import resource
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from compressing import COMPRESS, ENDINGS, compress, gzipped, zstandardised
+from compressing import COMPRESS, ENDINGS, compress, gzipped, small_disk, zstandardised
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,14 @@ from run_place import Place, counted, errors_of, figures, key, told  # isort: sk
 
 from conftest import FakeClock, Mill
 from sessionmill.collect import contents
-from sessionmill.collect.contents import as_plain_file, compare, content, folder_for_worker, opened
+from sessionmill.collect.contents import (
+    as_plain_file,
+    bytes_to_read,
+    compare,
+    content,
+    folder_for_worker,
+    opened,
+)
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import codex_root, sessions_root, stem
 from sessionmill.demo.claude_code import ClaudeTranscript
@@ -428,6 +436,34 @@ def test_what_does_not_fit_is_an_error_that_counts_no_attempt_and_costs_no_other
     assert mill("run", "usage", "--sessions", tmp_path / "team").status == 0, (
         "with room, it is read"
     )
+
+
+def test_a_bomb_on_a_small_disk_leaves_room_for_all_other_transcripts(tmp_path: Path) -> None:
+    put(tmp_path / "team" / "alice" / "bomb.jsonl.zst", bomb(".zst", 400))
+    for name in ("a", "z"):
+        told(name).write(tmp_path / "team" / "alice" / f"{name}.jsonl")
+    command = [sys.executable, "-m", "sessionmill", "run", "--sessions", str(tmp_path / "team")]
+    with small_disk(tmp_path / "disk", megabytes=200) as disk:
+        ended = subprocess.run(
+            [*command, "--json", "--db", str(disk / "data")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 1
+        for run in json.loads(ended.stdout)["runs"]:
+            assert run["processed"] == 2
+            [detail] = run["errors_detail"]
+            assert detail["session"] == key("bomb")
+            assert "128 MB of the disk are kept free" in detail["error"]
+        assert left_in_spool(disk / "data") == []
+
+
+def test_a_compressed_transcript_weighs_what_it_may_hold_however_far_it_was_read() -> None:
+    assert bytes_to_read("a.jsonl", 1000, 900) == 100
+    whole = bytes_to_read("a.jsonl.gz", 1000, 0)
+    assert whole > 1000
+    assert bytes_to_read("a.jsonl.gz", 1000, 5000) == whole, "all of it is decompressed again"
 
 
 # Runs

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from compressing import compress
+from compressing import compress, give_room, small_disk
 
 from run_place import Place, counted, errors_of, figures, key, told  # isort: skip
 
@@ -408,32 +408,18 @@ def responses(data: Path) -> int:
     return int(ended.rows[0]["n"])
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of its own that has less room than is kept free."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    if mount is None or os.getuid() != 0:
-        pytest.skip("no small disk: mounting a tmpfs takes root")
-    command = [mount, "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no small disk: this machine mounts no tmpfs")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607 - as mount
+def test_a_command_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path, team: Path) -> None:
+    with small_disk(tmp_path / "disk", megabytes=48) as disk:  # less than is kept free
+        data = disk / "data"
+        ended = run_on(data, "run", "--sessions", team)
+        assert (ended.status, ended.out) == (1, "")
+        assert f"{data} has 4" in ended.err
+        assert "Make room, then: sessionmill run" in ended.err
+        assert "Traceback" not in ended.err
 
-
-def test_a_command_on_a_full_disk_says_so_and_loses_nothing(small_disk: Path, team: Path) -> None:
-    data = small_disk / "data"
-    ended = run_on(data, "run", "--sessions", team)
-    assert (ended.status, ended.out) == (1, "")
-    assert f"{data} has 4" in ended.err
-    assert "Make room, then: sessionmill run" in ended.err
-    assert "Traceback" not in ended.err
-
-    subprocess.run(["mount", "-o", "remount,size=200m", str(small_disk)], check=True)  # noqa: S607
-    assert run_on(data, "run", "--sessions", team).status == 0
-    assert responses(data) == 100
+        give_room(disk, megabytes=200)
+        assert run_on(data, "run", "--sessions", team).status == 0
+        assert responses(data) == 100
 
 
 @pytest.mark.parametrize("most", [10, 20_000, 60_000, 200_000, 1_000_000])
