@@ -189,7 +189,7 @@ class EffectPass:
                     processed_at=task.processed_at or now,
                     file_hash=processed.file_hash,
                 )
-                transaction.commit(state, processed.identity, processed.agent)
+                transaction.keep_unchanged(state, processed.identity, processed.agent)
                 self.tally.skipped += 1
             case "failed":
                 self._fail(task, processed.error, transaction)
@@ -212,7 +212,7 @@ class EffectPass:
             alone.keep_state(state)
 
     def _start(self) -> Worker:
-        self._worker = Worker([self.processor])
+        self._worker = Worker([self.processor], self.store.spool)
         unusable = self._worker.ready()
         if unusable:
             raise WorkerLost(f"could not build it: {unusable[0]}", None, None)

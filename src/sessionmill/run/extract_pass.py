@@ -14,9 +14,11 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
+from sessionmill.collect.contents import bytes_to_read
 from sessionmill.collect.roots import path_kind
 from sessionmill.errors import WorkersCannotStart
 from sessionmill.plugins import Processor
@@ -111,18 +113,19 @@ def plan(tasks: dict[int, list[Task]]) -> list[Job]:
 def batches(jobs: Iterable[Job], workers: int) -> list[tuple[Job, ...]]:
     """Split jobs, in their order, into batches small enough to keep all workers busy."""
     jobs = list(jobs)
-    total = sum(job.size - job.offset for job in jobs)
+    weights = [bytes_to_read(os.fsdecode(job.path), job.size, job.offset) for job in jobs]
+    total = sum(weights)
     most_bytes = max(1024 * 1024, min(BATCH_BYTES, total // (4 * workers)))
     most_jobs = max(20, min(BATCH_JOBS, len(jobs) // (2 * workers) + 1))
     made: list[tuple[Job, ...]] = []
     current: list[Job] = []
     size = 0
-    for job in jobs:
-        if current and (size + job.size - job.offset > most_bytes or len(current) >= most_jobs):
+    for job, weight in zip(jobs, weights, strict=True):
+        if current and (size + weight > most_bytes or len(current) >= most_jobs):
             made.append(tuple(current))
             current, size = [], 0
         current.append(job)
-        size += job.size - job.offset
+        size += weight
     if current:
         made.append(tuple(current))
     return made
@@ -139,10 +142,16 @@ class ExtractPass:
     """Runs jobs through workers until all are done, or the time is over."""
 
     def __init__(
-        self, processors: Sequence[Processor], commit: Commit, *, deadline: float | None
+        self,
+        processors: Sequence[Processor],
+        commit: Commit,
+        spool: Path,
+        *,
+        deadline: float | None,
     ) -> None:
         """`deadline` is of time.monotonic(): no batch is begun after it."""
         self._processors, self._commit, self._deadline = processors, commit, deadline
+        self._spool = spool
         self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
         self._sent: queue.SimpleQueue[Gathered | BaseException] = queue.SimpleQueue()
         self._paused: set[int] = set()
@@ -155,7 +164,9 @@ class ExtractPass:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
         workers = min(cores(), max(1, len(waiting)))
         drivers = [
-            _Driver(self._processors, self._ready, self._sent, self._paused, self._over)
+            _Driver(
+                self._processors, self._spool, self._ready, self._sent, self._paused, self._over
+            )
             for _ in range(workers)
         ]
         threads = [threading.Thread(target=driver.run, daemon=True) for driver in drivers]
@@ -228,13 +239,14 @@ class _Driver:
     def __init__(
         self,
         processors: Sequence[Processor],
+        spool: Path,
         ready: queue.SimpleQueue[Marked | None],
         sent: queue.SimpleQueue[Gathered | BaseException],
         paused: Set[int],
         over: Callable[[], bool],
     ) -> None:
         self._processors, self._ready, self._sent = processors, ready, sent
-        self._paused, self._over = paused, over
+        self._paused, self._over, self._spool = paused, over, spool
         self._worker: Worker | None = None
         self._unusable: dict[int, str] = {}
         self._broken: dict[int, str] = {}
@@ -306,7 +318,7 @@ class _Driver:
         """Start a worker, without the processors that it dies of while it builds them."""
         deaths: Counter[int | None] = Counter()
         while True:
-            self._worker = Worker(self._processors, self._broken)
+            self._worker = Worker(self._processors, self._spool, self._broken)
             try:
                 self._unusable = self._broken | self._worker.ready()
             except WorkerLost as lost:

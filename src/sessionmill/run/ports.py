@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from sessionmill.collect.discover import Found, Walk
@@ -113,12 +114,19 @@ class EffectTransaction(Protocol):
     def commit(self, state: State, identity: Identity, agent: str | None) -> None:
         """Keep everything, with the state; raises WriteConflict to be run again."""
 
+    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep the rows that there are, with the state: the content is what it was."""
+
     def keep_state(self, state: State) -> None:
         """Keep the state alone."""
 
 
 class RunStore(Protocol):
     """Reads and writes of running; each write is one transaction."""
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress; no worker's is left when the facts are opened."""
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
         """Create what extractors declare; return, by name, why some can't be."""

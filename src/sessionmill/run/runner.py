@@ -141,7 +141,8 @@ class Runner:
     ) -> None:
         work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
         doubtful, batches = work.split(leftovers)
-        ExtractPass(processors, work.commit, deadline=deadline).run(doubtful, batches)
+        extract = ExtractPass(processors, work.commit, self._store.spool, deadline=deadline)
+        extract.run(doubtful, batches)
 
     def _write(
         self,
@@ -214,13 +215,20 @@ class _Thread(threading.Thread):
 
 
 def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:
-    if last is None:
+    if last is None or _lies_ahead(last, now):
         return True
     return now - last.started_at >= timedelta(minutes=processor.cadence_minutes)
 
 
+def _lies_ahead(last: LastRun, now: datetime) -> bool:
+    """Tell whether a run was noted by a clock that was wrong, so that its times say nothing."""
+    return last.started_at > now
+
+
 def _is_paused(last: LastRun | None, now: datetime) -> bool:
-    return last is not None and last.resume_at is not None and now < last.resume_at
+    if last is None or last.resume_at is None or _lies_ahead(last, now):
+        return False
+    return now < last.resume_at
 
 
 def _pause_of(last: LastRun | None) -> timedelta | None:
@@ -240,7 +248,11 @@ def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:
         walk.complete.remove(root)
     missing = [root for root in walk.absent if held.get(root)]
     return [
-        (root, f"held {held[root]} transcripts and {now}; nothing is marked as gone")
+        (
+            root,
+            f"held {held[root]} transcripts and {now}; nothing is marked as gone. Mount it again, "
+            "or leave it out",
+        )
         for roots, now in ((emptied, "is empty now"), (missing, "is missing now"))
         for root in roots
     ]

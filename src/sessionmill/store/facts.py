@@ -18,7 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from sessionmill.errors import DiskFull, FactsUnreadable, NewerSchema
+from sessionmill.collect.contents import prepare_spool
+from sessionmill.errors import DiskFull, FactsUnreadable, FolderClosed, NewerSchema
 from sessionmill.store.owner import Owner
 from sessionmill.store.statements import first
 from sessionmill.store.upgrade import adopt_older_tables
@@ -36,10 +37,12 @@ class Facts:
     def __init__(self, folder: Path, command: str, *, now: datetime) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        Raises FactsInUse, NewerSchema, FactsUnreadable, StoreError. `notice` then says what was
+        Raises FactsInUse, FolderClosed, NewerSchema, FactsUnreadable. `notice` then says what was
         found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
+        #: Where workers put what they decompress.
+        self.spool = folder / "spool"
         self.notice: str | None = None
         self._number = 0
         self._committing = threading.Lock()
@@ -47,6 +50,9 @@ class Facts:
         self._owner = Owner(folder, command)
         try:
             self._open(now)
+        except OSError as error:
+            self._owner.release()
+            raise FolderClosed(folder, error) from error
         except BaseException:
             self._owner.release()
             raise
@@ -102,11 +108,14 @@ class Facts:
     def _note_commit(self) -> None:
         """Write the number of the last commit beside the facts, once it is committed."""
         draft = self.folder / "commit_number.new"
-        with draft.open("w") as file:
-            file.write(f"{self._number}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.folder / "commit_number")
+        try:
+            with draft.open("w") as file:
+                file.write(f"{self._number}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.folder / "commit_number")
+        except OSError as error:
+            raise FolderClosed(self.folder, error) from error
 
     def check_room(self) -> None:
         """Raise DiskFull if the disk has less room than closing the facts may take."""
@@ -118,6 +127,7 @@ class Facts:
 
     def _open(self, now: datetime) -> None:
         (self.folder / "spill").mkdir(mode=0o700, exist_ok=True)
+        prepare_spool(self.spool)
         damage = self._damage_before_opening()
         if damage is None:
             self._connect()
@@ -141,6 +151,10 @@ class Facts:
                 },
             )
         except duckdb.Error as error:
+            if not new and not os.access(self.path, os.R_OK | os.W_OK):
+                raise FolderClosed(
+                    self.folder, f"{self.path.name} is not yours to write"
+                ) from error
             raise FactsUnreadable(self.path, str(error)) from error
         if new:
             self.path.chmod(0o600)

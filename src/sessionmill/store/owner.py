@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sessionmill.errors import FactsInUse, StoreError
+from sessionmill.errors import FactsInUse, FolderClosed
 
 #: Seconds that a command waits for another one to end.
 PATIENCE = 10.0
@@ -31,12 +31,13 @@ class Owner:
             _close_to_others(folder)
             self._fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(
-                f"The data directory {folder} cannot be written to: {error.strerror}. "
-                "Name another with --db DIR or SESSIONMILL_HOME."
-            ) from error
+            raise FolderClosed(folder, error) from error
         self._lock(patience)
-        self._sign(command)
+        try:
+            self._sign(command)
+        except OSError as error:
+            os.close(self._fd)
+            raise FolderClosed(folder, error) from error
 
     def release(self) -> None:
         """Give the right back."""
@@ -73,7 +74,8 @@ def _close_to_others(folder: Path) -> None:
     """Let nobody else in, if the directory is ours: DuckDB's log is readable where that is."""
     ours = folder.stat().st_uid == os.geteuid()
     if ours and ((folder / "owner.lock").exists() or not any(folder.iterdir())):
-        folder.chmod(0o700)
+        # What its owner may not do either, it is not given the right to.
+        folder.chmod(folder.stat().st_mode & 0o700)
 
 
 def read_owner(folder: Path) -> tuple[int | None, str | None]:

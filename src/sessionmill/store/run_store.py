@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -46,6 +47,11 @@ class FactsRunStore:
         self._cursor = facts.cursor()
         self._found: FoundTranscripts | None = None
         self._tables: dict[str, RowStore] = {}
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress."""
+        return self._facts.spool
 
     # ── planning ──
 
@@ -335,6 +341,14 @@ class FactsEffect:
             self._facts.commit(self._cursor)
         except duckdb.TransactionException as error:
             raise WriteConflict(str(error)) from error
+        self._note_identity(identity, agent)
+
+    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep the rows that there are, with the state."""
+        self.keep_state(state)
+        self._note_identity(identity, agent)
+
+    def _note_identity(self, identity: Identity, agent: str | None) -> None:
         # Apart: this transaction may be old, and others write to transcripts meanwhile.
         named = statements("transcripts")["is_named"]
         if not first(self._cursor.execute(named, {"session_key": self._found.session_key})):
