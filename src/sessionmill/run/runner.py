@@ -118,7 +118,7 @@ class Runner:
                     deadline,
                 )
             for thread in threads:
-                thread.join()
+                thread.wait()
         except BaseException:
             for effect, _, _ in effects:
                 effect.abort()
@@ -202,6 +202,7 @@ class _Thread(threading.Thread):
         super().__init__(daemon=True)
         self._call, self._with = target, args
         self._error: BaseException | None = None
+        self._ended = threading.Event()
         self.start()
 
     def run(self) -> None:
@@ -209,6 +210,12 @@ class _Thread(threading.Thread):
             self._call(*self._with)
         except BaseException as error:  # raised again by raise_again
             self._error = error
+        finally:
+            self._ended.set()
+
+    def wait(self) -> None:
+        """Wait for its end. After a join that Ctrl-C breaks off, CPython takes it for ended."""
+        self._ended.wait()
 
     def raise_again(self) -> None:
         """Raise what the thread ended with, if it was an exception."""
