@@ -44,13 +44,15 @@ class Reprocessed:
 class App:
     """The open facts of a data directory, and what can be done with them."""
 
-    def __init__(self, config: Config, registry: Registry, command: str) -> None:
+    def __init__(
+        self, config: Config, registry: Registry, command: str, *, threads: int | None = None
+    ) -> None:
         """Open the facts; `command` is what others are told who wait for them.
 
-        Raises FactsInUse and StoreError.
+        `threads` limits those of one statement. Raises FactsInUse and StoreError.
         """
         self.config, self.registry = config, registry
-        self.facts = Facts(config.folder, command, now=now())
+        self.facts = Facts(config.folder, command, now=now(), threads=threads)
         self.store = FactsRunStore(self.facts, now)
         self._runner = Runner(self.store, now, lambda: random.uniform(-1, 1))  # noqa: S311 - spreads waits
 

@@ -36,14 +36,15 @@ Specs = Annotated[
 Dirs = Annotated[list[Path] | None, Parameter(negative="")]
 
 
-def open_app(db: Path | None, specs: list[str] | None = None) -> App:
+def open_app(db: Path | None, specs: list[str] | None = None, *, threads: int | None = None) -> App:
     """Open a data directory with its processors."""
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     settings = config.load(db)
     with stdout_to_stderr():
         registry = Registry.of(settings, specs or ())
-    app = App(settings, registry, shlex.join(["sessionmill", *sys.argv[1:]]))
+    command = shlex.join(["sessionmill", *sys.argv[1:]])
+    app = App(settings, registry, command, threads=threads)
     if app.facts.notice:
         warn(app.facts.notice)
     for name, reason in app.store.prepare(list(registry.usable.values())).items():

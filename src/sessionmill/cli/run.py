@@ -36,7 +36,8 @@ def run(
     Without --sessions, --claude or --codex: $SESSION_DATA_DIR, or else the agents' homes on this
     machine. Exit status 1 if any session failed.
     """
-    with open_app(db, processor) as app:
+    # The cores are for the workers; and to insert rows on several threads costs half as much again.
+    with open_app(db, processor, threads=1) as app:
         chosen = app.registry.named(names)
         _, walk = find(sessions, claude, codex, user)
         tallies = app.run(chosen, walk, budget=budget, due_only=due)

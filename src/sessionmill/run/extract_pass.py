@@ -45,8 +45,12 @@ _MARKED_AHEAD = 32
 _STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
-_COMMIT_AFTER = 1.5
+_COMMIT_AFTER = 4.0
 _COMMIT_BYTES = 96 * 1024 * 1024
+#: So many batches are committed about as fast as one is worked through. They are, when workers
+#: have just enough left to do meanwhile, if they are worth a commit by their rows' bytes.
+_COMMIT_RATIO = 2
+_COMMIT_WORTH = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class ExtractPass:
 
     def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
-        workers = min(cores(), max(1, len(waiting)))
+        workers = min(cores(), max(bool(suspects), len(waiting)))
         drivers = [
             _Driver(
                 self._processors, self._spool, self._ready, self._sent, self._paused, self._over
@@ -176,25 +180,30 @@ class ExtractPass:
             for suspect in suspects:
                 if not self._over():
                     self._hand_out([suspect], Gathered())
-                    self._collect()
+                    self._hand_out([], self._collect())
             self._waiting = deque(waiting)
             self._hand_out(self._next_marked(), Gathered())
-            self._collect()
+            last = self._collect()
+            self._dismiss(drivers)  # they end beside the last commit
+            self._hand_out([], last)
         except BaseException:
             self._aborted = True
             for driver in drivers:
                 driver.abort()
             raise
         finally:
-            for _ in threads:
-                self._ready.put(None)
+            self._dismiss(drivers)
             for thread in threads:
                 thread.join()
 
     # ── the calling thread ──
 
-    def _collect(self) -> None:
-        """Commit what comes until nothing is out."""
+    def _dismiss(self, drivers: Sequence[_Driver]) -> None:
+        for _ in drivers:
+            self._ready.put(None)
+
+    def _collect(self) -> Gathered:
+        """Commit what comes until nothing is out; return what is still to be committed."""
         gathered, since = Gathered(), time.monotonic()
         while self._out:
             sent = self._sent.get()
@@ -205,13 +214,23 @@ class ExtractPass:
             gathered.finished += sent.finished
             self._out -= len(sent.finished)
             self._paused |= {o.processor for o in sent.outcomes if isinstance(o, Paused)}
-            late = time.monotonic() - since > _COMMIT_AFTER
-            idle = self._out <= 2 and (self._waiting or not self._out)
-            if idle or late or gathered.bytes > _COMMIT_BYTES:
+            if self._is_due(gathered, since):
                 self._hand_out(self._next_marked(), gathered)
                 gathered, since = Gathered(), time.monotonic()
-        if gathered:
-            self._hand_out([], gathered)
+        return gathered
+
+    def _is_due(self, gathered: Gathered, since: float) -> bool:
+        """Tell whether to commit what has come since `since`, and to mark what is next."""
+        if self._waiting and self._out <= 2:
+            return True
+        if not self._out:
+            return False
+        turned = len(gathered.finished) >= _COMMIT_RATIO * self._out
+        return (
+            time.monotonic() - since > _COMMIT_AFTER
+            or gathered.bytes > _COMMIT_BYTES
+            or (turned and gathered.bytes > _COMMIT_WORTH)
+        )
 
     def _next_marked(self) -> list[Marked]:
         """Take batches to be marked now: as many as to keep the workers busy until the next."""
@@ -254,6 +273,8 @@ class _Driver:
     def run(self) -> None:
         """Do batches until there is a None; an exception is sent on."""
         try:
+            if not self._over():
+                self._start()  # while the first batch is planned and marked
             while (batch := self._ready.get()) is not None:
                 pending = deque([batch.jobs])
                 while pending and not self._over():
@@ -266,8 +287,9 @@ class _Driver:
 
     def abort(self) -> None:
         """Kill the worker at whatever it is; from another thread."""
-        if self._worker is not None:
-            self._worker.kill()
+        worker = self._worker  # which may end meanwhile
+        if worker is not None:
+            worker.kill()
 
     def _do(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
         """Do jobs; return those that a worker's death left undone, in parts."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.plugins import Processor
@@ -15,8 +16,7 @@ from sessionmill.run.messages import Identity, Rows
 from sessionmill.run.work import Leftover, State, Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extracted:
+class Extracted(Struct, frozen=True, kw_only=True, gc=False):
     """One transcript's part in a commit of extracted rows, for one processor."""
 
     processor: int
@@ -35,8 +35,7 @@ class Extracted:
     items_before: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedBatch:
+class MarkedBatch(Struct, frozen=True, kw_only=True):
     """What one processor has at work, to be found by whom comes after a dead owner."""
 
     processor: str
@@ -48,8 +47,7 @@ class MarkedBatch:
     at_work: bool = True
 
 
-@dataclass(slots=True, kw_only=True)
-class ExtractCommit:
+class ExtractCommit(Struct, kw_only=True):
     """Everything of one transaction of an extract pass."""
 
     extracted: list[Extracted] = field(default_factory=list)
@@ -60,8 +58,7 @@ class ExtractCommit:
     mark: list[MarkedBatch] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
+class RunRow(Struct, frozen=True, kw_only=True):
     """A row of `runs`; see the schema."""
 
     run_id: str
@@ -82,8 +79,7 @@ class RunRow:
     pause_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
+class LastRun(Struct, frozen=True):
     """When a processor ran last, and whether it asked to be left alone until later."""
 
     started_at: datetime
@@ -165,8 +161,8 @@ class RunStore(Protocol):
     def last_runs(self) -> dict[str, LastRun]:
         """Return each processor's last run."""
 
-    def write_run(self, row: RunRow) -> None:
-        """Write a run down."""
+    def write_runs(self, rows: Sequence[RunRow]) -> None:
+        """Write down how processors ran."""
 
 
 class WriteConflict(Exception):

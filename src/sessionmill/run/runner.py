@@ -70,10 +70,15 @@ class Runner:
                     tally.broken = True
                 raise
             finally:
-                for tally, processor in zip(tallies, processors, strict=True):
+                for tally in tallies:
                     tally.errors += root_errors
                     tally.seconds = time.monotonic() - begun
-                    self._write(tally, processor, actor, started, last.get(processor.name))
+                self._store.write_runs(
+                    [
+                        self._row(tally, processor, actor, started, last.get(processor.name))
+                        for tally, processor in zip(tallies, processors, strict=True)
+                    ]
+                )
         return tallies
 
     def _pass(
@@ -113,7 +118,7 @@ class Runner:
                     deadline,
                 )
             for thread in threads:
-                thread.join()
+                thread.wait()
         except BaseException:
             for effect, _, _ in effects:
                 effect.abort()
@@ -144,38 +149,36 @@ class Runner:
         extract = ExtractPass(processors, work.commit, self._store.spool, deadline=deadline)
         extract.run(doubtful, batches)
 
-    def _write(
+    def _row(
         self,
         tally: Tally,
         processor: Processor,
         actor: str,
         started: datetime,
         last: LastRun | None,
-    ) -> None:
+    ) -> RunRow:
         now = self._clock()
         if _is_paused(last, started) and last is not None:
             resume_at = last.resume_at
         else:
             resume_at = tally.resume_at(now, _pause_of(last))
-        self._store.write_run(
-            RunRow(
-                run_id=uuid.uuid4().hex,
-                processor_name=processor.name,
-                version=processor.version,
-                actor=actor,
-                started_at=started,
-                seconds=tally.seconds,
-                outcome=tally.outcome,
-                seen=tally.seen,
-                scanned=tally.scanned,
-                processed=tally.processed,
-                skipped=tally.skipped,
-                capped=tally.capped,
-                errors=len(tally.errors),
-                items_extracted=tally.items_extracted,
-                resume_at=resume_at,
-                pause_reason=tally.pause_reason,
-            )
+        return RunRow(
+            run_id=uuid.uuid4().hex,
+            processor_name=processor.name,
+            version=processor.version,
+            actor=actor,
+            started_at=started,
+            seconds=tally.seconds,
+            outcome=tally.outcome,
+            seen=tally.seen,
+            scanned=tally.scanned,
+            processed=tally.processed,
+            skipped=tally.skipped,
+            capped=tally.capped,
+            errors=len(tally.errors),
+            items_extracted=tally.items_extracted,
+            resume_at=resume_at,
+            pause_reason=tally.pause_reason,
         )
 
     @contextmanager
@@ -200,6 +203,7 @@ class _Thread(threading.Thread):
         super().__init__(daemon=True)
         self._call, self._with = target, args
         self._error: BaseException | None = None
+        self._ended = threading.Event()
         self.start()
 
     def run(self) -> None:
@@ -207,6 +211,12 @@ class _Thread(threading.Thread):
             self._call(*self._with)
         except BaseException as error:  # raised again by raise_again
             self._error = error
+        finally:
+            self._ended.set()
+
+    def wait(self) -> None:
+        """Wait for its end. After a join that Ctrl-C breaks off, CPython takes it for ended."""
+        self._ended.wait()
 
     def raise_again(self) -> None:
         """Raise what the thread ended with, if it was an exception."""

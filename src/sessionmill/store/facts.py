@@ -34,16 +34,19 @@ KEPT_FREE = 64 * 1024 * 1024
 class Facts:
     """The open facts of a data directory."""
 
-    def __init__(self, folder: Path, command: str, *, now: datetime) -> None:
+    def __init__(
+        self, folder: Path, command: str, *, now: datetime, threads: int | None = None
+    ) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        Raises FactsInUse, FolderClosed, NewerSchema, FactsUnreadable. `notice` then says what was
-        found to be wrong and mended.
+        A statement runs on so many threads, or on all cores. Raises FactsInUse, FolderClosed,
+        NewerSchema, FactsUnreadable. `notice` then says what was found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
         #: Where workers put what they decompress.
         self.spool = folder / "spool"
         self.notice: str | None = None
+        self._threads = threads
         self._number = 0
         self._committing = threading.Lock()
         self._writing = threading.RLock()
@@ -140,6 +143,7 @@ class Facts:
 
     def _connect(self) -> None:
         new = not self.path.exists()
+        limits = {} if self._threads is None else {"threads": self._threads}
         try:
             self._conn = duckdb.connect(
                 str(self.path),
@@ -148,6 +152,7 @@ class Facts:
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "temp_directory": str(self.folder / "spill"),
+                    **limits,
                 },
             )
         except duckdb.Error as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import duckdb
 from arro3.core import DataType, Table
 from arro3.io import read_ipc_stream
+from msgspec import structs
 
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.collect.roots import path_kind, session_of_path, stem
@@ -197,7 +197,7 @@ class FactsRunStore:
     def mark(self, marked: MarkedBatch) -> None:
         """Say what is at work now."""
         with self._facts.transaction() as cursor:
-            self._mark(cursor, [marked])
+            progress.mark(cursor, [marked], self._clock())
 
     def unmark(self, processor: str, batch: str) -> None:
         """Say that a batch is not at work any more."""
@@ -209,15 +209,18 @@ class FactsRunStore:
         with self._facts.transaction() as cursor:
             for name in processors:
                 progress.unmark(cursor, name)
-            self._mark(cursor, marked)
+            progress.mark(cursor, marked, self._clock())
 
-    def write_run(self, row: RunRow) -> None:
-        """Write a run down."""
-        values: dict[str, Any] = dataclasses.asdict(row)
-        for name in ("started_at", "resume_at"):
-            values[name] = None if values[name] is None else progress.naive(values[name])
+    def write_runs(self, rows: Sequence[RunRow]) -> None:
+        """Write down how processors ran."""
+        if not rows:
+            return
         with self._facts.transaction() as cursor:
-            cursor.execute(statements("work")["insert_run"], values)
+            for row in rows:
+                values: dict[str, Any] = structs.asdict(row)
+                for name in ("started_at", "resume_at"):
+                    values[name] = None if values[name] is None else progress.naive(values[name])
+                cursor.execute(statements("work")["insert_run"], values)
 
     def commit_extracted(
         self, processors: Sequence[Processor], commit: ExtractCommit
@@ -233,7 +236,7 @@ class FactsRunStore:
                     written |= {(number, key): count for key, count in counts.items()}
             _note_identities(cursor, commit.extracted)
             states = [
-                dataclasses.replace(
+                structs.replace(
                     e.state,
                     items_extracted=written.get((e.processor, e.found.session_key), 0)
                     + e.items_before,
@@ -246,7 +249,7 @@ class FactsRunStore:
                 by_processor.setdefault(name, []).append(batch)
             for name, batches in by_processor.items():
                 progress.unmark(cursor, name, batches)
-            self._mark(cursor, commit.mark)
+            progress.mark(cursor, commit.mark, self._clock())
         return written
 
     def _write_rows(
@@ -276,11 +279,6 @@ class FactsRunStore:
             for key, count in written:
                 counts[key] = counts.get(key, 0) + count
         return counts
-
-    def _mark(self, cursor: duckdb.DuckDBPyConnection, marked: Sequence[MarkedBatch]) -> None:
-        now = self._clock()
-        for m in marked:
-            progress.mark(cursor, m, now)
 
     # ── effectful processors ──
 

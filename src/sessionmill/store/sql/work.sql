@@ -1,5 +1,5 @@
--- What is left to do, and how it went. `_found` is the walk and `_states` are new
--- state rows: the caller hands both in.
+-- What is left to do, and how it went. `_found` is the walk, `_states` are new
+-- state rows, `_marked` is what is in flight now: the caller hands them in.
 
 -- name: pending
 -- The transcripts that need a look by one processor: new, changed, of another version, or due for
@@ -58,8 +58,8 @@ DELETE FROM in_flight
  WHERE processor_name = $processor AND batch IN (SELECT unnest($batches));
 
 -- name: mark
-INSERT INTO in_flight
-SELECT $processor, unnest($keys), $batch, $now, $deaths, $at_work;
+INSERT INTO in_flight BY NAME
+SELECT processor_name, session_file, batch, $now AS marked_at, deaths, at_work FROM _marked;
 
 -- name: left_in_flight
 -- What a run that did not end had at work.
