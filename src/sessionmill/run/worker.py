@@ -50,6 +50,7 @@ def _serve(channel: Channel, note: Note) -> None:
     note.clear()
     channel.send(messages.encode(Ready(unusable)))
     spool = Path(os.fsdecode(setup.spool))
+    gc.freeze()  # what is loaded by now stays, and need not be looked through after each message
     extracting = effecting = None
     while True:
         message = messages.to_worker.decode(channel.receive()[1])
