@@ -4,9 +4,10 @@ Every id of a told session holds one tag, every time one day, every path one pro
 those three replaced, so it costs three passes over its bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
 
@@ -33,6 +34,8 @@ _LONG_LINE = "'/@shop/cart@1.204.0': { resolution: \"sha512-Zm9v\" }\n" * 800
 
 #: Steps of each told session: the lengths that copies have.
 _LENGTHS = (40, 90, 160, 320)
+#: Turns of each told session of Codex.
+_TURNS = (2, 5, 10, 20, 40, 60)
 
 
 class Writer:
@@ -89,9 +92,7 @@ class _Told:
 def fill(writer: Writer, size_bytes: int, *, users: int, days: int, seed: int, end: date) -> None:
     """Write copies until that many bytes are there in all, going back in time as they grow."""
     dice = Dice(seed)
-    told = [_tell(client, steps, seed, dice) for client in CLIENTS[3:] for steps in _LENGTHS]
-    told += [_tell_forked(CLIENTS[-1], steps, seed, dice) for steps in _LENGTHS[:2]]
-    told += [_tell_codex(turns, seed, dice) for turns in (2, 6, 20)]
+    originals = _originals(seed)
     names = words.NAMES[: max(users, min(len(words.NAMES), users + size_bytes // _BYTES_A_USER))]
     for number in count():
         name = names[number % len(names)]
@@ -99,11 +100,21 @@ def fill(writer: Writer, size_bytes: int, *, users: int, days: int, seed: int, e
         back = sitting % days if sitting < days * _SESSIONS_A_DAY else sitting // _SESSIONS_A_DAY
         project = dice.choice(words.PROJECTS)
         day = _working_day(end - timedelta(days=back), number)
-        copied = dice.choice(told).copy(tag=_tag(number, seed), day=day, project=project)
+        copied = dice.choice(originals)().copy(tag=_tag(number, seed), day=day, project=project)
         for path, content in copied:
             writer.write(f"{name}/{path}", content)
         if writer.bytes >= size_bytes:
             return
+
+
+def _originals(seed: int) -> list[Callable[[], _Told]]:
+    """Return what tells each session that is copied, when it is asked for the first time."""
+    plans: list[Callable[[Dice], _Told]] = [
+        *(partial(_tell, used, steps, seed) for used in CLIENTS[3:] for steps in _LENGTHS),
+        *(partial(_tell_forked, CLIENTS[-1], steps, seed) for steps in _LENGTHS[:2]),
+        *(partial(_tell_codex, turns, seed) for turns in _TURNS),
+    ]
+    return [cache(partial(tell, Dice(seed + nth))) for nth, tell in enumerate(plans)]
 
 
 def _working_day(day: date, number: int) -> date:

@@ -30,6 +30,14 @@ class ClientLines(ClaudeLines):
         content = [text(words)] if "sourceToolUseID" in fields else words
         return self.user(content, **{"isMeta": True, **fields})
 
+    def reminder(self, words: str = "The tests were changed.", **fields: Any) -> str:
+        """Remind the model of something, on a user line that no person typed."""
+        return self.meta(f"<system-reminder>\n{words}\n</system-reminder>", **fields)
+
+    def notice(self, words: str = "Running make format", **fields: Any) -> str:
+        """Tell a person something, on a system line without a subtype, as older clients did."""
+        return self.system(None, **{"content": words, "level": "info", "isMeta": False, **fields})
+
     # The conversation grows too long
 
     def compact_boundary(self, *, trigger: str = "auto", **fields: Any) -> str:

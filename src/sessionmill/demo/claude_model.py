@@ -130,8 +130,8 @@ class ModelLines(ClaudeLines):
 
     def _synthetic(self, words: str, fields: Mapping[str, Any]) -> str:
         message = {"id": self.ids.uuid(), "model": "<synthetic>", "role": "assistant"}
-        zero = Usage(service_tier=None, inference_geo=None).block(0, self._release)
-        zero |= {key: None for key in ("speed", "iterations") if key in zero}
+        zero = Usage(service_tier=None).block(0, self._release)
+        zero |= {key: None for key in ("inference_geo", "speed", "iterations") if key in zero}
         said = {"type": "message", "usage": zero, "content": [text(words)]}
         self._entry({"type": "assistant", "message": {**message, **said}}, fields=fields)
         return message["id"]

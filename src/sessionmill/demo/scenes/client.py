@@ -104,6 +104,17 @@ def end_a_turn(story: Story) -> None:
     story.main.turn_duration()
 
 
+def notice(story: Story) -> None:
+    """Tell something on a system line without a subtype."""
+    story.main.notice()
+
+
+def remind(story: Story) -> None:
+    """Remind the model on a user line."""
+    story.main.reminder()
+    story.speaker.work(1)
+
+
 def come_back(story: Story) -> None:
     """Sum up for a person who was away."""
     story.main.wait(7200).away_summary()

@@ -70,6 +70,8 @@ SCENES = (
     Scene(client.hook, since=(2, 1, 9), until=(2, 1, 81)),
     Scene(client.attach_hooks, since=ATTACHMENTS_SINCE),
     Scene(client.end_a_turn, since=(2, 1, 9)),
+    Scene(client.notice, until=(2, 0, 42)),
+    Scene(client.remind, since=(2, 0, 42)),
     Scene(client.come_back, since=(2, 1, 81)),
     Scene(client.attach_everything, since=ATTACHMENTS_SINCE),
     Scene(client.name_in_a_summary, until=(2, 1, 22)),

@@ -30,11 +30,11 @@ def look_for_tools(story: Story) -> None:
 
 
 def call_in_parallel(story: Story) -> None:
-    """Call three tools in one response; their results come in another order."""
+    """Call three tools in one response; results come in another order, with earlier times."""
     uses = [_identified(story, name) for name in ("Glob", "Grep", "Read")]
     story.speaker.say("", calls=uses, partial_output_tokens=[1, 40])
     for use in reversed(uses):
-        story.main.result(use.id or "", story.speaker.printed())
+        story.main.result(use.id or "", story.speaker.printed(), after=-0.25)
 
 
 def interleave(story: Story) -> None:
@@ -55,9 +55,10 @@ def call_mcp(story: Story) -> None:
 
 
 def use_skills(story: Story) -> None:
-    """Launch a skill of the team's own, one of a plugin, and one that there is not."""
+    """Launch a skill of the team's own, one of a plugin, any other, and one that is not there."""
     story.use_skill("commit")
     story.use_skill("superpowers:writing-plans")
+    story.use_skill(story.dice.choice(words.SKILLS))
     unknown = "<tool_use_error>Unknown skill: comit</tool_use_error>"
     story.speaker.use(skill("comit", args="-a"), unknown, is_error=True)
 
