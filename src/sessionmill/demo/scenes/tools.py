@@ -59,8 +59,8 @@ def use_skills(story: Story) -> None:
     story.use_skill("commit")
     story.use_skill("superpowers:writing-plans")
     story.use_skill(story.dice.choice(words.SKILLS))
-    unknown = "<tool_use_error>Unknown skill: comit</tool_use_error>"
-    story.speaker.use(skill("comit", args="-a"), unknown, is_error=True)
+    unknown = "<tool_use_error>Unknown skill: release-notes</tool_use_error>"
+    story.speaker.use(skill("release-notes", args="patch"), unknown, is_error=True)
 
 
 def search_the_web(story: Story) -> None:
