@@ -29,7 +29,11 @@ class Speaker:
         self.options: dict[str, Any] = {}
 
     def figures(self) -> dict[str, Any]:
-        """Spend one request: the context is read from the cache, what is new is written to it."""
+        """Spend one request, and its time.
+
+        The context is read from the cache, what is new is written to it.
+        """
+        self.transcript.wait(round(self.dice.skewed(4.0), 3))
         grown = self.dice.number(200, 4_000)
         kept_for = "5m" if self.transcript.sidechain else "1h"
         spent = {
