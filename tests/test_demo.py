@@ -368,6 +368,14 @@ def test_a_session_may_go_on_under_another_id() -> None:
     assert [line["sessionId"] for line in records(bytes(transcript))] == ["s1", "s2"]
 
 
+def test_what_a_progress_line_tells_may_be_told_otherwise() -> None:
+    hook = one_line("2.1.39", lambda t: t.hook_progress(data={"type": "hook_progress"}))
+    told = one_line("2.1.39", lambda t: t.tool_progress(parent_tool_use_id="t", data={"output": 1}))
+    assert hook["data"] == {"type": "hook_progress"}
+    assert told["data"] == {"type": "bash_progress", "output": 1}
+    assert (told["parentToolUseID"], told["toolUseID"]) == ("t", "bash_progress-0")
+
+
 def test_an_attachment_holds_what_its_kind_usually_does_unless_it_is_given() -> None:
     usual = one_line("2.1.217", lambda t: t.attachment("task_reminder"))
     given = one_line(

@@ -180,6 +180,7 @@ class ClientLines(ClaudeLines):
         self,
         kind: str,
         data: Mapping[str, Any],
+        /,
         *,
         parent_tool_use_id: str,
         tool_use_id: str | None = None,
