@@ -13,12 +13,14 @@
     · DiskFull
     · FactsUnreadable
   - TranscriptGone       its file is deleted: what was read of it is all there is
+  - TranscriptClosed     its file is there, and this user may not read it
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
 """
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 
@@ -119,9 +121,21 @@ class TranscriptGone(SessionmillError):
     """The file of a known transcript is not there any more."""
 
     def __init__(self, session_key: str, path: str) -> None:
+        key = session_key.replace("'", "''")
+        query = shlex.quote(f"FROM tool_calls WHERE session_key = '{key}'")
         super().__init__(
-            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept: "
-            f"sessionmill sql \"FROM session_usage WHERE session_key = '{session_key}'\""
+            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept, "
+            f"such as: sessionmill sql {query}"
+        )
+
+
+class TranscriptClosed(SessionmillError):
+    """The file of a known transcript cannot be read."""
+
+    def __init__(self, session_key: str, path: str, reason: str | None) -> None:
+        self.reason = reason or "it cannot be read"
+        super().__init__(
+            f"{path}, which is {session_key}, cannot be read: {self.reason}. Let this user read it."
         )
 
 
