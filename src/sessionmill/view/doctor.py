@@ -92,7 +92,7 @@ class _Machine:
             held[found.root] += 1
             sizes[found.root] += found.size
         wrong = dict(self._walk.errors) | dict.fromkeys(
-            self._walk.absent, "there is no such folder"
+            self._walk.absent, "there is no such directory"
         )
         for root in self._roots:
             detail = f"{many(held[root], 'transcript')}, {many(sizes[root], 'byte')}"
