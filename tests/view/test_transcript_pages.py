@@ -82,13 +82,15 @@ def test_each_call_and_each_result_of_a_line_says_its_own(tmp_path: Path) -> Non
         ("result", "Read", "first file"),
         ("result", "Bash", "b.py"),
         ("malformed", None, told[7]["text"]),
-        ("unknown", "marvel", "A new kind."),
+        ("unknown", "marvel", told[8]["text"]),
         ("error", None, "Overloaded."),
-        ("unknown", "marvel", "1"),
-        ("unknown", "marvel", "2"),
+        ("unknown", "marvel", told[10]["text"]),
+        ("unknown", "marvel", told[11]["text"]),
         ("prompt", None, "Thanks."),
     ]
     assert "property name" in told[7]["text"]
+    unknown = [json.loads(row["text"])["content"] for row in told if row["what"] == "unknown"]
+    assert unknown == ["A new kind.", "1", "2"], "what nobody knows is shown as it stands"
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])

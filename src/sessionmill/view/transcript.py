@@ -114,7 +114,8 @@ class _Told:
             yield _row(record, "error", is_error=True, text=text)
         yield from self._calls(record, line)
         if not record.known:
-            yield _row(record, "unknown", record.type, text=text)
+            raw = bytes(record.line).decode("utf-8", "replace")
+            yield _row(record, "unknown", record.type, text=self._cut(raw))
 
     def _responses(self, record: Record, text: str) -> Iterator[tuple[Any, ...]]:
         """Yield responses whose figures are new; the last one says what the line says."""
