@@ -18,6 +18,7 @@
     · CannotRead         the system refuses to open or read it
     · NotDecompressible  damaged, or not what its name says
     · CannotDecompress   the data directory has no room for its content
+  - TranscriptClosed     its file is there, and this user may not read it
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
 """
@@ -144,9 +145,21 @@ class TranscriptGone(SessionmillError):
     """The file of a known transcript is not there any more."""
 
     def __init__(self, session_key: str, path: str) -> None:
+        key = session_key.replace("'", "''")
+        query = shlex.quote(f"FROM tool_calls WHERE session_key = '{key}'")
         super().__init__(
-            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept: "
-            f"sessionmill sql \"FROM session_usage WHERE session_key = '{session_key}'\""
+            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept, "
+            f"such as: sessionmill sql {query}"
+        )
+
+
+class TranscriptClosed(SessionmillError):
+    """The file of a known transcript cannot be read."""
+
+    def __init__(self, session_key: str, path: str, reason: str | None) -> None:
+        self.reason = reason or "it cannot be read"
+        super().__init__(
+            f"{path}, which is {session_key}, cannot be read: {self.reason}. Let this user read it."
         )
 
 

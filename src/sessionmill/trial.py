@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any
 
 from sessionmill.collect.discover import Found, Walk
+from sessionmill.collect.known import written
 from sessionmill.errors import ProcessorUnusable
 from sessionmill.plugins import Processor, build
 from sessionmill.run.ports import Clock
@@ -26,6 +27,7 @@ class Trial:
         Raises ProcessorUnusable where DuckDB refuses the SQL that it declares.
         """
         self._processor, self._made, self._clock = processor, made, clock
+        self.warnings: list[str] = []
         self.facts = MemoryFacts(now=clock())
         self._before = set(tables_of(self.facts.cursor()))
         self._store = FactsRunStore(self.facts, clock)
@@ -53,10 +55,12 @@ class Trial:
     def process(self, *transcripts: Found) -> int:
         """Process what is new in transcripts; return the rows written, as a run counts them.
 
-        Raises what the processor raises.
+        `warnings` then says what a run would warn of. Raises what the processor raises.
         """
         walk = Walk(found=list(transcripts))
-        return rehearse(self._store, self._clock, self._processor, self._made, walk).items_extracted
+        tally = rehearse(self._store, self._clock, self._processor, self._made, walk)
+        self.warnings = [warning for _, warning in tally.warnings]
+        return tally.items_extracted
 
     def tables(self, limit: int | None = None) -> dict[str, Rows]:
         """Return the rows of every table that the processor has."""
@@ -66,7 +70,10 @@ class Trial:
 
 
 def transcript_at(path: Path, username: str) -> Found:
-    """Return a file as a transcript of `username`, directly below their directory."""
+    """Return a file as a transcript of `username`; of a sub-agent's, the path names the session."""
     stat = path.stat()
-    key = f"{username}/{path.name}"
+    names = path.parts[-1:]
+    if path.parent.name == "subagents":
+        names = path.parts[-3:]
+    key = written("/".join((username, *names)))
     return Found(key, username, str(path.parent), str(path), stat.st_size, stat.st_mtime_ns)

@@ -21,8 +21,9 @@ class MemoryFacts(Facts):
         self._committing, self._writing = threading.Lock(), threading.RLock()
         self._conn = duckdb.connect(
             ":memory:",
-            # One thread: a transcript is small, and threads cost more than they gain.
-            config={"enable_external_access": False, "threads": 1},
+            # One thread: a transcript is small, and threads cost more than they gain. No folder
+            # for what a large query does not hold in memory: it would be where the person stands.
+            config={"enable_external_access": False, "threads": 1, "temp_directory": ""},
         )
         self._conn.execute("SET GLOBAL TimeZone = 'UTC'")
         self._migrate(now)

@@ -32,9 +32,12 @@ class Owner:
             self._fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FolderClosed(folder, error) from error
-        self._lock(patience)
         try:
+            lock(self._fd, fcntl.LOCK_EX, folder, patience)
             self._sign(command)
+        except FactsInUse:
+            os.close(self._fd)
+            raise
         except OSError as error:
             os.close(self._fd)
             raise FolderClosed(folder, error) from error
@@ -44,19 +47,6 @@ class Owner:
         with contextlib.suppress(FileNotFoundError):
             (self._folder / "owner.json").unlink()
         os.close(self._fd)
-
-    def _lock(self, patience: float) -> None:
-        end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    os.close(self._fd)
-                    pid, command = read_owner(self._folder)
-                    raise FactsInUse(self._folder, pid, command, patience) from None
-                time.sleep(0.05)
 
     def _sign(self, command: str) -> None:
         name = {
@@ -68,6 +58,20 @@ class Owner:
         with open(draft, "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             json.dump(name, file)
         draft.replace(self._folder / "owner.json")
+
+
+def lock(fd: int, how: int, folder: Path, patience: float) -> None:
+    """Wait for the lock on an open `owner.lock`; FactsInUse after `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                pid, command = read_owner(folder)
+                raise FactsInUse(folder, pid, command, patience) from None
+            time.sleep(0.05)
 
 
 def _close_to_others(folder: Path) -> None:

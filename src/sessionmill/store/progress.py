@@ -13,6 +13,7 @@ import duckdb
 from arro3.core import Array, DataType, RecordBatch, Table
 
 from sessionmill.collect.discover import Walk
+from sessionmill.collect.known import written
 from sessionmill.collect.roots import path_kind, session_of_path, stem
 from sessionmill.run.columns import microseconds
 from sessionmill.run.ports import MarkedBatch
@@ -192,7 +193,7 @@ def unmark(
 
 def printable(path: str) -> str:
     """Return a path as text; bytes that are no UTF-8 are written out."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    return written(path)
 
 
 def naive(at: datetime) -> datetime:

@@ -15,10 +15,9 @@ from arro3.io import read_ipc_stream
 from msgspec import structs
 
 from sessionmill.collect.discover import Found, Walk
-from sessionmill.collect.roots import path_kind, session_of_path, stem
+from sessionmill.collect.roots import session_of_path, stem
 from sessionmill.decode.lines import UNKNOWN_AGENT
 from sessionmill.decode.text import last_part
-from sessionmill.errors import SessionUnknown
 from sessionmill.plugins import Processor
 from sessionmill.run.messages import Identity, Rows
 from sessionmill.run.ports import (
@@ -34,6 +33,7 @@ from sessionmill.run.stand_in import StandInHost
 from sessionmill.run.work import Leftover, State, Task
 from sessionmill.store import progress
 from sessionmill.store.facts import CORE_TABLES, Facts, roll_back
+from sessionmill.store.known import resolve
 from sessionmill.store.progress import FoundTranscripts, arrow
 from sessionmill.store.rows import RowStore, rename
 from sessionmill.store.statements import first, statements
@@ -179,18 +179,9 @@ class FactsRunStore:
     def resolve(self, given: str) -> str:
         """Return the session key that a key, a session id or the start of one names.
 
-        Of a session with several transcripts, its main one. Raises SessionUnknown.
+        Raises SessionUnknown.
         """
-        rows = self._cursor.execute(
-            statements("transcripts")["matching"], {"given": given}
-        ).fetchall()
-        keys = [key for key, exact, _ in rows if exact] or [key for key, *_ in rows]
-        sessions = {session for _, _, session in rows}
-        if len(keys) > 1 and len(sessions) == 1:
-            keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
-        if len(keys) != 1:
-            raise SessionUnknown(given, keys)
-        return str(keys[0])
+        return resolve(self._cursor, given)
 
     # ── writing ──
 
