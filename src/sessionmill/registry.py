@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sessionmill.config import Config
 from sessionmill.errors import ProcessorUnknown, ProcessorUnusable
@@ -32,6 +33,15 @@ class Registry:
             registry._add(config, spec, "")
         return registry
 
+    @classmethod
+    def of_built_ins(cls) -> Registry:
+        """Load what comes with the program: whose names no other processor may bear."""
+        registry, config = cls(), Config(Path())
+        for name, spec in entry_points():
+            if spec.startswith("sessionmill."):
+                registry._add(config, spec, name)
+        return registry
+
     def named(self, names: Sequence[str]) -> list[Processor]:
         """Return the processors of these names; all that can run, without any.
 
@@ -55,13 +65,14 @@ class Registry:
     def _add(self, config: Config, spec: str, name: str) -> None:
         try:
             processor = load(spec, config.folder, config.processors, name)
-            self._refuse_clashes(processor)
+            self.refuse_clashes(processor)
         except ProcessorUnusable as error:
             self.unusable.append(Unusable(name or spec, error.reason))
         else:
             self.usable[processor.name] = processor
 
-    def _refuse_clashes(self, new: Processor) -> None:
+    def refuse_clashes(self, new: Processor) -> None:
+        """Raise ProcessorUnusable for a name, or a table's, that belongs to another."""
         if new.name in self.usable:
             if self.usable[new.name].spec == new.spec:
                 return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,6 +12,7 @@ from typing import Any
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.errors import ProcessorUnusable
 from sessionmill.plugins import Processor, build
+from sessionmill.registry import Registry
 from sessionmill.run.ports import Clock
 from sessionmill.run.rehearse import rehearse
 from sessionmill.store.memory import MemoryFacts
@@ -20,12 +24,14 @@ from sessionmill.view.trial import rows_of, tables_of
 class Trial:
     """A processor and the facts that it has made so far."""
 
-    def __init__(self, processor: Processor, made: Any, clock: Clock) -> None:
-        """Try `made`, an instance of `processor`.
+    def __init__(self, processor: Processor, building: Callable[[], Any], clock: Clock) -> None:
+        """Try a processor, built anew by `building` for each call of `process`.
 
-        Raises ProcessorUnusable where DuckDB refuses the SQL that it declares.
+        Raises ProcessorUnusable where its names belong to others, or DuckDB refuses its SQL.
         """
-        self._processor, self._made, self._clock = processor, made, clock
+        self._processor, self._building, self._clock = processor, building, clock
+        if not processor.spec.startswith("sessionmill."):
+            Registry.of_built_ins().refuse_clashes(processor)
         self.facts = MemoryFacts(now=clock())
         self._before = set(tables_of(self.facts.cursor()))
         self._store = FactsRunStore(self.facts, clock)
@@ -35,9 +41,9 @@ class Trial:
 
     @classmethod
     def of(cls, processor: Processor, clock: Clock) -> Trial:
-        """Build a processor, and try it. Raises what building it raises."""
-        made = build(processor.spec, processor.folder, processor.settings)
-        return cls(processor, made, clock)
+        """Try a processor that is loaded by its spec."""
+        building = partial(build, processor.spec, processor.folder, processor.settings)
+        return cls(processor, building, clock)
 
     def __enter__(self) -> Trial:
         return self
@@ -53,10 +59,13 @@ class Trial:
     def process(self, *transcripts: Found) -> int:
         """Process what is new in transcripts; return the rows written, as a run counts them.
 
-        Raises what the processor raises.
+        Raises what building the processor, or the processor, raises; warns of what a run would.
         """
-        walk = Walk(found=list(transcripts))
-        return rehearse(self._store, self._clock, self._processor, self._made, walk).items_extracted
+        made, walk = self._building(), Walk(found=list(transcripts))
+        tally = rehearse(self._store, self._clock, self._processor, made, walk)
+        for _, warning in tally.warnings:
+            warnings.warn(f"{self._processor.name}: {warning}", stacklevel=3)
+        return tally.items_extracted
 
     def tables(self, limit: int | None = None) -> dict[str, Rows]:
         """Return the rows of every table that the processor has."""

@@ -21,10 +21,16 @@ class MemoryFacts(Facts):
         self._committing, self._writing = threading.Lock(), threading.RLock()
         self._conn = duckdb.connect(
             ":memory:",
-            # One thread: a transcript is small, and threads cost more than they gain.
-            config={"enable_external_access": False, "threads": 1},
+            config={
+                "enable_external_access": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                # A transcript is small, and threads cost more than they gain.
+                "threads": 1,
+            },
         )
         self._conn.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._conn.execute("SET lock_configuration = true")
         self._migrate(now)
 
     def close(self) -> None:
