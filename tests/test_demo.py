@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent
-from sessionmill.demo.codex import CodexRollout
 from sessionmill.demo.team import DemoSummary, generate
+from sessionmill.testing import ClaudeTranscript, CodexRollout, mcp, skill, subagent
 
 Record = dict[str, Any]
 

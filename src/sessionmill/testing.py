@@ -146,7 +146,7 @@ class MemoryStore:
 
     @property
     def tables(self) -> Tables:
-        """Every table of the processor: its rows by column name, ordered by columns from the left."""
+        """Every table of the processor: its rows by column name, ordered by the first columns."""
         return {
             name: [
                 {column: value for column, value in row.items() if column != _HIDDEN}

@@ -9,7 +9,7 @@ import pytest
 from pages import page
 
 from conftest import Ended, Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 Run = Callable[[Path], Ended]
 

@@ -164,7 +164,7 @@ class Prices:
         if not self._is_up():
             self._not_before = self._now() + timedelta(minutes=5)
             raise RetryLater("the service is away", after=300)
-        conn.execute("CREATE TABLE IF NOT EXISTS prices (session_key VARCHAR, at TIMESTAMP)")
+        conn.execute("CREATE TABLE IF NOT EXISTS prices (session_key VARCHAR, asked_at TIMESTAMP)")
         conn.execute("INSERT INTO prices VALUES (?, ?)", [session_key, self._now()])
         return ProcessorResult(items_count=1)
 

@@ -212,9 +212,8 @@ def test_a_context_has_settings_a_folder_that_is_kept_and_redaction() -> None:
 
 
 def test_an_outage_is_raised_keeps_nothing_and_passes_as_the_clock_moves_on() -> None:
-    clock, up = FakeClock(), [False, True]
-    with MemoryStore(Prices(clock, up.pop)) as store:
-        up.reverse()
+    clock, up = FakeClock(), iter([False, True])
+    with MemoryStore(Prices(clock, up.__next__)) as store:
         with pytest.raises(RetryLater, match="the service is away") as away:
             store.process(called())
         assert away.value.after == 300
@@ -225,7 +224,7 @@ def test_an_outage_is_raised_keeps_nothing_and_passes_as_the_clock_moves_on() ->
             store.process(called())
         clock.advance(minutes=1)
         assert store.process(called()) == 1
-        assert store.rows("prices", "at") == [{"at": clock.now.replace(tzinfo=None)}]
+        assert store.rows("prices", "asked_at") == [{"asked_at": clock.now.replace(tzinfo=None)}]
 
 
 def test_an_extractors_outage_is_raised_as_it_was() -> None:
