@@ -65,14 +65,14 @@ class Registry:
     def _add(self, config: Config, spec: str, name: str) -> None:
         try:
             processor = load(spec, config.folder, config.processors, name)
-            self.refuse_clashes(processor)
+            self.check_names(processor)
         except ProcessorUnusable as error:
             self.unusable.append(Unusable(name or spec, error.reason))
         else:
             self.usable[processor.name] = processor
 
-    def refuse_clashes(self, new: Processor) -> None:
-        """Raise ProcessorUnusable for a name, or a table's, that belongs to another."""
+    def check_names(self, new: Processor) -> None:
+        """Raise ProcessorUnusable for one whose names belong to another, or to the framework."""
         if new.name in self.usable:
             if self.usable[new.name].spec == new.spec:
                 return

@@ -21,6 +21,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -125,7 +126,10 @@ class MemoryStore:
         next one tries again at once.
         """
         key = _key_of(transcript) if key is None else key
-        return self._trial.process(self._put(_bytes(transcript), key))
+        written = self._trial.process(self._put(_bytes(transcript), key))
+        for warning in self._trial.warnings:
+            warnings.warn(warning, stacklevel=2)
+        return written
 
     def _process_all(self, transcripts: Mapping[str, Content]) -> int:
         """Process several transcripts, by their keys, in one pass."""
@@ -147,13 +151,12 @@ class MemoryStore:
     @property
     def tables(self) -> Tables:
         """Every table of the processor: its rows by column name, ordered by the first columns."""
-        return {
-            name: [
-                {column: value for column, value in row.items() if column != _HIDDEN}
-                for row in rows.document()["rows"]
-            ]
-            for name, rows in self._trial.tables().items()
-        }
+        return {name: self._rows_of(name) for name in self._trial.tables(limit=0)}
+
+    def _rows_of(self, table: str) -> list[dict[str, Any]]:
+        relation = self._trial.facts.cursor().table(f'"{table}"').order("ALL")
+        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+        return [{name: row[name] for name in row if name != _HIDDEN} for row in rows]
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
         """Return the rows of one table; of these columns alone, if any are named."""

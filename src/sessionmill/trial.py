@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -30,8 +29,9 @@ class Trial:
         Raises ProcessorUnusable where its names belong to others, or DuckDB refuses its SQL.
         """
         self._processor, self._building, self._clock = processor, building, clock
+        self.warnings: list[str] = []
         if not processor.spec.startswith("sessionmill."):
-            Registry.of_built_ins().refuse_clashes(processor)
+            Registry.of_built_ins().check_names(processor)
         self.facts = MemoryFacts(now=clock())
         self._before = set(tables_of(self.facts.cursor()))
         self._store = FactsRunStore(self.facts, clock)
@@ -59,12 +59,12 @@ class Trial:
     def process(self, *transcripts: Found) -> int:
         """Process what is new in transcripts; return the rows written, as a run counts them.
 
-        Raises what building the processor, or the processor, raises; warns of what a run would.
+        `warnings` then says what a run would warn of. Raises what building the processor, or the
+        processor, raises.
         """
         made, walk = self._building(), Walk(found=list(transcripts))
         tally = rehearse(self._store, self._clock, self._processor, made, walk)
-        for _, warning in tally.warnings:
-            warnings.warn(f"{self._processor.name}: {warning}", stacklevel=3)
+        self.warnings = [warning for _, warning in tally.warnings]
         return tally.items_extracted
 
     def tables(self, limit: int | None = None) -> dict[str, Rows]:

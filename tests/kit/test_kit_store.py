@@ -243,7 +243,7 @@ def test_an_extractors_outage_is_raised_as_it_was() -> None:
 
 
 def test_what_a_processor_returns_in_place_of_a_result_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match="silent: process_session returned NoneType"):
+    with pytest.warns(UserWarning, match="process_session returned NoneType"):
         run_session(Silent, called())
 
 

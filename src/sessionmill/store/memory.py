@@ -25,6 +25,8 @@ class MemoryFacts(Facts):
                 "enable_external_access": False,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
+                # None: a large query would put it where the person stands.
+                "temp_directory": "",
                 # A transcript is small, and threads cost more than they gain.
                 "threads": 1,
             },
