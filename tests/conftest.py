@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from sessionmill.testing import FakeClock
 
 settings.register_profile(
     "project",
@@ -45,19 +46,6 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LOGNAME", "tester")
     monkeypatch.setenv("NO_COLOR", "1")
     return home
-
-
-class FakeClock:
-    """A clock that moves only when a test says so."""
-
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        self.now += timedelta(**by)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent, text
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.demo.claude_blocks import text
+from sessionmill.testing import ClaudeTranscript, CodexRollout, mcp, skill, subagent
 
 Record = dict[str, Any]
 

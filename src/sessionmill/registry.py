@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sessionmill.config import Config
 from sessionmill.errors import ProcessorUnknown, ProcessorUnusable
@@ -30,6 +31,15 @@ class Registry:
             registry._add(config, spec, name)
         for spec in (*config.extra_processors, *specs):
             registry._add(config, spec, "")
+        return registry
+
+    @classmethod
+    def of_built_ins(cls) -> Registry:
+        """Load what comes with the program: whose names no other processor may bear."""
+        registry, config = cls(), Config(Path())
+        for name, spec in entry_points():
+            if spec.startswith("sessionmill."):
+                registry._add(config, spec, name)
         return registry
 
     def named(self, names: Sequence[str]) -> list[Processor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -10,6 +12,7 @@ from sessionmill.collect.discover import Found, Walk
 from sessionmill.collect.known import written
 from sessionmill.errors import ProcessorUnusable
 from sessionmill.plugins import Processor, build
+from sessionmill.registry import Registry
 from sessionmill.run.ports import Clock
 from sessionmill.run.rehearse import rehearse
 from sessionmill.store.memory import MemoryFacts
@@ -21,14 +24,16 @@ from sessionmill.view.trial import rows_of, tables_of
 class Trial:
     """A processor and the facts that it has made so far."""
 
-    def __init__(self, processor: Processor, made: Any, clock: Clock) -> None:
-        """Try `made`, an instance of `processor`.
+    def __init__(self, processor: Processor, building: Callable[[], Any], clock: Clock) -> None:
+        """Try a processor, built anew by `building` for each call of `process`.
 
-        Raises ProcessorUnusable where DuckDB refuses the SQL that it declares.
+        Raises ProcessorUnusable where its names belong to others, or DuckDB refuses its SQL.
         """
-        self._processor, self._made, self._clock = processor, made, clock
+        self._processor, self._building, self._clock = processor, building, clock
         self.warnings: list[str] = []
-        self.facts = MemoryFacts(now=clock())
+        if not processor.spec.startswith("sessionmill."):
+            Registry.of_built_ins().check_names(processor)
+        self.facts = MemoryFacts(now=clock(), spool=processor.folder.with_name("spool"))
         self._before = set(tables_of(self.facts.cursor()))
         self._store = FactsRunStore(self.facts, clock)
         for name, reason in self._store.prepare([processor]).items():
@@ -37,9 +42,9 @@ class Trial:
 
     @classmethod
     def of(cls, processor: Processor, clock: Clock) -> Trial:
-        """Build a processor, and try it. Raises what building it raises."""
-        made = build(processor.spec, processor.folder, processor.settings)
-        return cls(processor, made, clock)
+        """Try a processor that is loaded by its spec."""
+        building = partial(build, processor.spec, processor.folder, processor.settings)
+        return cls(processor, building, clock)
 
     def __enter__(self) -> Trial:
         return self
@@ -55,10 +60,11 @@ class Trial:
     def process(self, *transcripts: Found) -> int:
         """Process what is new in transcripts; return the rows written, as a run counts them.
 
-        `warnings` then says what a run would warn of. Raises what the processor raises.
+        `warnings` then says what a run would warn of. Raises what building the processor, or the
+        processor, raises.
         """
-        walk = Walk(found=list(transcripts))
-        tally = rehearse(self._store, self._clock, self._processor, self._made, walk)
+        made, walk = self._building(), Walk(found=list(transcripts))
+        tally = rehearse(self._store, self._clock, self._processor, made, walk)
         self.warnings = [warning for _, warning in tally.warnings]
         return tally.items_extracted
 

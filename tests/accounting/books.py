@@ -24,7 +24,6 @@ from sessionmill.app import App
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
-from sessionmill.demo.transcript import Transcript
 from sessionmill.plugins import Processor, build
 from sessionmill.registry import Registry
 from sessionmill.run import messages
@@ -38,6 +37,7 @@ from sessionmill.view import reports
 
 sys.path.append(str(Path(__file__).parents[2]))
 from bench import recount
+from sessionmill.testing import Transcript
 
 Row = dict[str, Any]
 

@@ -12,8 +12,7 @@ from typing import Any
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, mcp, skill, subagent
 
 TEXTS = ("go on", "wait: ümläut ✓", "again", "<command-name>no command</command-name>")
 AGENT = "a7f3c21"

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import AGENT, DAMAGED, ClaudeSession, examples, moves, play
 
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.demo.team import generate
+from sessionmill.testing import ClaudeTranscript
 
 #: Bytes of real transcripts that `make test` cuts, taken from small files.
 SAMPLE_BYTES = 6_000_000

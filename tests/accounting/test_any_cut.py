@@ -25,8 +25,7 @@ from made_up import (
 from sessionmill.decode.lines import TranscriptDecoder
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import SLICE_BYTES, Reader, Rest
-from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout, mcp, skill, subagent
 
 KEY = "alice/0f3c.jsonl"
 

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import AGENT, ClaudeSession, CodexSession, edges, examples, moves, play
 
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 Drawn = list[tuple[str, int]]
 #: What may befall a file: which one, which, how much of it is there.

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from books import Books
 
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 KEY = "alice/0f3c.jsonl"
 ROLLOUT = "alice/sessions/rollout-0f3c.jsonl"

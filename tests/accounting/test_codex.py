@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import CodexSession, examples, moves, play
 
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import SESSION_ID, CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 KEY = "alice/sessions/2026/03/02/rollout-a.jsonl"
 FORK_KEY = "alice/sessions/2026/03/02/rollout-b.jsonl"
@@ -166,7 +165,7 @@ def test_session_folder_and_version_are_those_of_the_meta_line(books: Books) -> 
 
     for table in ("responses", "tool_calls", "prompts"):
         row = books.row(table)
-        assert row["session_id"] == SESSION_ID
+        assert row["session_id"] == rollout.session_id
         assert (row["agent"], row["cwd"], row["client_version"]) == (
             "codex",
             "/work/shop",

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from books import Books
 
-from sessionmill.demo.claude_code import SESSION_ID, ClaudeTranscript, ToolUse, skill
-from sessionmill.demo.transcript import Transcript
+from sessionmill.testing import ClaudeTranscript, ToolUse, Transcript, skill
 
+SESSION_ID = ClaudeTranscript().session_id
 A, B, C = "alice/a.jsonl", "alice/b.jsonl", "alice/c.jsonl"
 AGENT_KEY = f"alice/z/{SESSION_ID}/subagents/agent-a7f3c21.jsonl"
 

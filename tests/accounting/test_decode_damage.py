@@ -18,8 +18,8 @@ from made_up import edges
 from sessionmill.decode.lines import TranscriptDecoder
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import LONGEST_LINE, Reader, Rest
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.process.inventory import Inventory
+from sessionmill.testing import ClaudeTranscript, CodexRollout, MemoryStore, ToolUse
 
 KEY = "alice/0f3c.jsonl"
 MIB = 1024 * 1024
@@ -344,14 +344,16 @@ def test_a_type_as_long_as_a_text_is_a_type_like_others(books: Books) -> None:
     assert summed(books, "lines") == 5
 
 
-def test_a_great_many_types_are_counted_together_from_some_number_on(books: Books) -> None:
+def test_a_great_many_types_are_counted_together_from_some_number_on() -> None:
     odd = [json.dumps({"type": f"type-{n}"}).encode() + b"\n" for n in range(1000)]
 
-    read(books, FIRST + b"".join(odd[:500]))
-    read(books, FIRST + b"".join(odd))
+    with MemoryStore(Inventory) as store:
+        store.process(FIRST + b"".join(odd[:500]))
+        store.process(FIRST + b"".join(odd))
+        rows = store.rows("line_types")
 
-    assert summed(books, "lines") == 1001
-    assert len(books.rows("line_types")) < 500
+    assert sum(row["lines"] for row in rows) == 1001
+    assert len(rows) < 500
 
 
 # Lines that are recovered

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from books import Books
 
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, mcp, skill, subagent
 
 CANARY = "Kanarienvogel"
 FOLDER = "/work/shop"

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from books import Books
 
-from sessionmill.demo.claude_code import SESSION_ID, ClaudeTranscript, ToolUse
-from sessionmill.demo.transcript import Transcript
+from sessionmill.testing import ClaudeTranscript, ToolUse, Transcript
 
+SESSION_ID = ClaudeTranscript().session_id
 KEY = "alice/shop/0f3c.jsonl"
 TAGS = "<command-name>/clear</command-name>\n<command-message>clear</command-message>"
 

@@ -13,9 +13,9 @@ from books import Books
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionmill.demo.claude_code import SESSION_ID, ClaudeTranscript, ToolUse, subagent
-from sessionmill.demo.transcript import Transcript
+from sessionmill.testing import ClaudeTranscript, ToolUse, Transcript, subagent
 
+SESSION_ID = ClaudeTranscript().session_id
 KEY = "alice/shop/0f3c.jsonl"
 AGENT = "a7f3c21"
 AGENT_KEY = f"alice/shop/{SESSION_ID}/subagents/agent-{AGENT}.jsonl"

@@ -11,8 +11,7 @@ from books import Books
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
-from sessionmill.demo.transcript import Transcript
+from sessionmill.testing import ClaudeTranscript, ToolUse, Transcript, mcp, skill, subagent
 
 KEY = "alice/shop/0f3c.jsonl"
 PNG = "iVBORw0KGgoAAAANSUhEUg=="

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 ROOT = Path(__file__).parents[2]
 Bench = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from conftest import Ended
-from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent
+from sessionmill.testing import ClaudeTranscript, mcp, skill, subagent
 
 #: Where the modules of the tests' processors lie: commands that load one run in it.
 HERE = Path(__file__).parent

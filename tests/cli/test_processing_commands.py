@@ -17,7 +17,7 @@ import pytest
 from cli_place import HERE, busy, document, write
 
 from conftest import Ended, Mill
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import CodexRollout
 
 RUN = [
     "processor",

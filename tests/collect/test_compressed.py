@@ -25,7 +25,7 @@ from books import Books  # isort: skip - compressing makes the other folders imp
 from made_up import ClaudeSession, edges, examples, moves, play  # isort: skip
 from run_place import Place, counted, errors_of, figures, key, told  # isort: skip
 
-from conftest import FakeClock, Mill
+from conftest import Mill
 from sessionmill.collect import contents
 from sessionmill.collect.contents import (
     as_plain_file,
@@ -37,9 +37,9 @@ from sessionmill.collect.contents import (
 )
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import codex_root, sessions_root, stem
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.errors import CannotDecompress, NotDecompressible
 from sessionmill.store.facts import Facts
+from sessionmill.testing import ClaudeTranscript, FakeClock
 
 OFFSETS, LINES, FILES = (
     "run_extractors:Offsets",

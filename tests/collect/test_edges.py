@@ -22,10 +22,11 @@ from compressing import compress, give_room, small_disk
 
 from run_place import Place, counted, errors_of, figures, key, told  # isort: skip
 
-from conftest import Ended, FakeClock, Mill
+from conftest import Ended, Mill
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.store.facts import Facts
+from sessionmill.testing import FakeClock
 
 TESTS = Path(__file__).parents[1]
 OFFSETS, LINES, MOODY = (

@@ -15,10 +15,9 @@ from sessionmill.app import App
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_root
 from sessionmill.config import Config, roots
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import CodexRollout
 from sessionmill.registry import Registry
 from sessionmill.run.tally import Tally
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 from sessionmill.view import reports
 
 

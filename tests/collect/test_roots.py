@@ -17,8 +17,7 @@ from sessionmill.collect.roots import (
     sessions_root,
     stem,
 )
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 
 def put(path: Path) -> Path:

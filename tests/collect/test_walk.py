@@ -17,7 +17,7 @@ import pytest
 
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import claude_root, codex_root, sessions_root
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 
 def transcript(prompts: int = 1) -> ClaudeTranscript:

@@ -9,11 +9,13 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
+import sysconfig
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import sessionmill
 from sessionmill.demo.team import generate
 
 PROJECT = Path(__file__).parents[2]
@@ -78,6 +80,15 @@ class Page:
     def of(self, fence: str) -> list[Block]:
         """Return the blocks of one kind."""
         return [block for block in self.blocks if block.fence == fence]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files that it shows: blocks whose first line is a comment with a path."""
+        named = [
+            (re.fullmatch(r"# ([\w./-]+\.(?:py|toml))", block.first_line), block.body)
+            for block in self.blocks
+        ]
+        return {name[1]: body for name, body in named if name}
 
     @property
     def commands(self) -> list[Command]:
@@ -157,12 +168,9 @@ class PageRun:
 
     def __init__(self, page: Page, place: Path, *, with_team: bool) -> None:
         self.folder, self._data = place / "page", place / "data"
-        self._installed, self._bin = place / "installed", place / "bin"
-        for folder in (self.folder, self._data, self._installed, self._bin):
+        self._environment = Environment(place / "environment")
+        for folder in (self.folder, self._data):
             folder.mkdir()
-        program = self._bin / "sessionmill"
-        program.write_text(f"#!{sys.executable}\nfrom sessionmill.cli import main\n\nmain()\n")
-        program.chmod(0o755)
         self._write_files(page)
         if with_team:
             generate(self.folder / "team")
@@ -171,47 +179,56 @@ class PageRun:
 
     def run(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run one command by the shell."""
+        return self._environment.run(command, self.folder, SESSIONMILL_HOME=str(self._data))
+
+    def _write_files(self, page: Page) -> None:
+        for name, body in page.files.items():
+            path = self._data / name if name == "config.toml" else self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(body)
+
+
+class Environment:
+    """A fresh virtual environment with what this one has, into which packages can be installed.
+
+    Nothing is downloaded: `pip` looks at no index, and builds with what is there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        venv.create(folder, symlinks=True)
+        base = {"base": str(folder), "platbase": str(folder)}
+        packages = Path(sysconfig.get_path("purelib", "venv", base))
+        source = Path(sessionmill.__file__).parents[1]
+        others = [path for path in sys.path if path.endswith("site-packages")]
+        (packages / "what_there_is.pth").write_text("\n".join([str(source), *others]) + "\n")
+        self._bin = folder / "bin"
+        # As an installer makes it: by `-m` the folder one stands in would be importable anyway.
+        script = self._bin / "start_sessionmill.py"
+        script.write_text("from sessionmill.cli import main\n\nmain()\n")
+        self._add_program("sessionmill", f'"{script}" "$@"')
+        self._add_program("pytest", '-m pytest -p no:cacheprovider "$@"')
+        offline = "--no-index --no-build-isolation --disable-pip-version-check"
+        self._add_program("pip", f'-m pip "$@" {offline}')
+
+    def run(self, command: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run one command by the shell."""
+        kept = {name: value for name, value in os.environ.items() if "PYTEST" not in name}
         return subprocess.run(
             ["/bin/sh", "-c", command],
             capture_output=True,
             text=True,
-            cwd=self.folder,
+            cwd=folder,
             timeout=100,
             check=False,
             env={
-                **os.environ,
+                **kept,
                 "PATH": f"{self._bin}:{os.environ['PATH']}",
-                "PYTHONPATH": f"{self._installed}:{os.environ.get('PYTHONPATH', '')}",
-                "SESSIONMILL_HOME": str(self._data),
+                "PIP_CONFIG_FILE": os.devnull,
+                **env,
             },
         )
 
-    def _write_files(self, page: Page) -> None:
-        shown = {}
-        for block in page.of("python"):
-            if named := re.fullmatch(r"# (\w+\.py)", block.first_line):
-                shown[named[1]] = block.body
-        for name, body in shown.items():
-            (self.folder / name).write_text(body)
-        for block in page.of("toml"):
-            if block.first_line == "# config.toml":
-                (self._data / "config.toml").write_text(block.body)
-            elif block.first_line == "# pyproject.toml":
-                self._install(tomllib.loads(block.body)["project"], shown)
-
-    def _install(
-        self, project: dict[str, dict[str, dict[str, str]]], shown: dict[str, str]
-    ) -> None:
-        """Put there what an installer writes: the modules, and the entry points' names."""
-        about = self._installed / f"{str(project['name']).replace('-', '_')}-1.0.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-        )
-        lines = []
-        for group, points in project["entry-points"].items():
-            lines += [f"[{group}]", *(f"{name} = {spec}" for name, spec in points.items())]
-            for spec in points.values():
-                module = f"{spec.partition(':')[0]}.py"
-                (self._installed / module).write_text(shown[module])
-        (about / "entry_points.txt").write_text("\n".join(lines) + "\n")
+    def _add_program(self, name: str, arguments: str) -> None:
+        program = self._bin / name
+        program.write_text(f'#!/bin/sh\nexec "{self._bin}/python" {arguments}\n')
+        program.chmod(0o755)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
 from pages import page
 
-from conftest import Ended, Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript, MemoryStore, check_any_cut, run_session
 
-Run = Callable[[Path], Ended]
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> object:
+    """The page's extractor."""
+    (tmp_path / "answers.py").write_text(page("writing-a-processor").files["answers.py"])
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "answers", raising=False)
+    return importlib.import_module("answers").Answers
 
 
 def conversation() -> ClaudeTranscript:
@@ -31,68 +38,27 @@ def conversation() -> ClaudeTranscript:
     return said
 
 
-@pytest.fixture
-def run(mill: Mill, tmp_path: Path) -> Run:
-    """Run the page's extractor over a folder."""
-    shown = next(
-        b for b in page("writing-a-processor").of("python") if b.first_line == "# answers.py"
-    )
-    (tmp_path / "answers.py").write_text(shown.body)
-
-    def run(folder: Path) -> Ended:
-        given = ("--processor", "answers:Answers", "--sessions", folder, "--db", f"{folder}.db")
-        return mill("run", "answers", *given)
-
-    return run
-
-
-def waits(mill: Mill, folder: Path) -> list[dict[str, object]]:
-    """Return all that the extractor has stored of a folder."""
-    query = "SELECT * FROM waits ORDER BY session_key, line_offset"
-    rows: list[dict[str, object]] = mill("sql", query, "--json", "--db", f"{folder}.db").rows
-    return rows
-
-
 def test_it_tells_how_long_a_person_waited_for_the_first_line_of_an_answer(
-    run: Run, mill: Mill, tmp_path: Path
+    answers: object,
 ) -> None:
-    conversation().write(tmp_path / "team" / "alice" / "a.jsonl")
-    assert run(tmp_path / "team").status == 0
-
-    rows = waits(mill, tmp_path / "team")
-    assert [row["wait_seconds"] for row in rows] == [5.0, 11.0, None]
-    assert [row["counted"] for row in rows] == [True, True, False]
+    store = run_session(answers, conversation())
+    rows = store.sql("SELECT wait_seconds, counted FROM waits ORDER BY line_offset")
+    assert rows == [(5.0, True), (11.0, True), (None, False)]
 
 
-def test_a_fork_repeats_a_prompt_and_it_is_counted_where_it_was_answered(
-    run: Run, mill: Mill, tmp_path: Path
-) -> None:
+def test_a_fork_repeats_a_prompt_and_it_is_counted_where_it_was_answered(answers: object) -> None:
     said = conversation()
-    said.write(tmp_path / "team" / "alice" / "a.jsonl")
-    fork = said.fork("0f3c9a52-0000-4b86-a2c4-5e8f10b7d936", lines=1)
-    fork.write(tmp_path / "team" / "alice" / "a-fork.jsonl")
-    run(tmp_path / "team")
+    with MemoryStore(answers) as store:
+        store.process(said, "alice/a.jsonl")
+        fork = said.fork("0f3c9a52-0000-4b86-a2c4-5e8f10b7d936", lines=1)
+        store.process(fork, "alice/a-fork.jsonl")
+        counted = {
+            row["session_key"]: row["counted"]
+            for row in store.rows("waits")
+            if row["line_offset"] == 0
+        }
+    assert counted == {"alice/a.jsonl": True, "alice/a-fork.jsonl": False}
 
-    rows = waits(mill, tmp_path / "team")
-    first = [row for row in rows if row["prompt_id"] == rows[0]["prompt_id"]]
-    assert [(row["session_key"], row["counted"]) for row in first] == [
-        ("alice/a-fork.jsonl", False),
-        ("alice/a.jsonl", True),
-    ]
 
-
-def test_however_the_transcript_grew_the_table_is_that_of_reading_it_once(
-    run: Run, mill: Mill, tmp_path: Path
-) -> None:
-    whole = bytes(conversation())
-    ends = [at + 1 for at, byte in enumerate(whole) if byte == ord("\n")]
-    # Behind the question; within a line; before a newline; within the sub-agent's; before the last.
-    cuts = [ends[0], ends[1] + 40, ends[2] - 1, ends[6], ends[-2], ends[-1] - 1, len(whole)]
-    for name, lengths in {"once": [len(whole)], "grown": cuts}.items():
-        path = tmp_path / name / "alice" / "a.jsonl"
-        path.parent.mkdir(parents=True)
-        for length in lengths:
-            path.write_bytes(whole[:length])
-            ended = run(tmp_path / name)
-            assert ended.status == 0, ended.err
-    assert waits(mill, tmp_path / "grown") == waits(mill, tmp_path / "once")
+def test_however_the_transcript_grew_the_table_is_that_of_reading_it_once(answers: object) -> None:
+    check_any_cut(answers, conversation())

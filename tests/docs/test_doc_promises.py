@@ -12,7 +12,7 @@ from test_doc_settings import COMMANDS
 
 from conftest import Mill
 from sessionmill.decode.tail import LONGEST_LINE, LongLine, Reader
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 _SETTINGS = """
 from sessionmill.contracts import ProcessorResult

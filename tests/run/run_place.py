@@ -11,17 +11,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from conftest import FakeClock
 from sessionmill import config
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
 from sessionmill.store.run_store import FactsRunStore
+from sessionmill.testing import ClaudeTranscript, FakeClock
 
 #: Where the modules of the tests' processors lie.
 HERE = Path(__file__).parent

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from run_place import Place, counted, errors_of, figures, key
 
-from conftest import FakeClock
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.run.tally import Tally
+from sessionmill.testing import FakeClock
 
 MOODY = "run_effectful:Moody"
 #: Of either kind: fails on `culprit.jsonl` whatever it holds.

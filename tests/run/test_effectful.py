@@ -10,8 +10,8 @@ import pytest
 import run_plain
 from run_place import Place, counted, errors_of, figures, key, told
 
-from conftest import FakeClock
 from sessionmill.contracts import Extractor, SessionProcessor
+from sessionmill.testing import FakeClock
 
 LINES = "run_effectful:Lines"
 

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from run_extractors import BREACHES, CULPRIT, GOOD
 from run_place import Place, counted, errors_of, figures, key, told
 
-from conftest import FakeClock
 from sessionmill.contracts import Extractor, SessionProcessor
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript, FakeClock
 
 OFFSETS = "run_extractors:Offsets"
 GROUPS = "run_extractors:Groups"

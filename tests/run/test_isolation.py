@@ -9,7 +9,7 @@ import pytest
 from run_culprits import CULPRIT, DEEDS
 from run_place import Place, counted, errors_of, figures
 
-from conftest import FakeClock
+from sessionmill.testing import FakeClock
 
 #: What a person reads of each deed.
 TOLD = {

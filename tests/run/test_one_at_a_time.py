@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from run_place import Place, key
 
-from conftest import FakeClock
 from sessionmill.errors import AlreadyRunning
 from sessionmill.run.tally import Tally
+from sessionmill.testing import FakeClock
 
 PATIENT = "run_effectful:Patient"
 

@@ -9,7 +9,6 @@ import pytest
 from run_misdeclared import BROKEN, REFUSED
 from run_place import Place, errors_of
 
-from conftest import FakeClock
 from sessionmill import config
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
@@ -17,6 +16,7 @@ from sessionmill.config import Config
 from sessionmill.errors import ProcessorUnknown, ProcessorUnusable
 from sessionmill.registry import Registry
 from sessionmill.run.tally import Tally
+from sessionmill.testing import FakeClock
 
 BUILT_IN = ["inventory", "usage"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from run_place import Place, told
 
-from conftest import FakeClock
+from sessionmill.testing import FakeClock
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux's inotify tells which files were opened"

@@ -12,8 +12,8 @@ from sessionmill.app import App
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
-from sessionmill.demo.transcript import Transcript
 from sessionmill.registry import Registry
+from sessionmill.testing import Transcript
 from sessionmill.view import reports
 
 

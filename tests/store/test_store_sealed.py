@@ -12,8 +12,8 @@ import duckdb
 import pytest
 from holding import NOW, commit, proof
 
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.store.facts import Facts
+from sessionmill.testing import ClaudeTranscript
 
 #: Does what commands do, and tells what Python code and the process had open for it.
 WATCHED = """

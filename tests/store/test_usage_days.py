@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from reported import read_in, report
 
 from sessionmill.app import App
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.demo.transcript import timestamp
+from sessionmill.testing import ClaudeTranscript
 
 ZONES = [
     "UTC",

@@ -11,9 +11,8 @@ import pytest
 from reported import read_in, report
 
 from sessionmill.app import App
-from sessionmill.demo.claude_code import ClaudeTranscript, mcp, skill, subagent
-from sessionmill.demo.transcript import Ids, Transcript
 from sessionmill.errors import UsageError
+from sessionmill.testing import ClaudeTranscript, mcp, skill, subagent
 from sessionmill.view import reports
 
 SONNET, OPUS = "claude-sonnet-4-5-20250929", "claude-opus-4-6"
@@ -98,7 +97,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         "alice/-work-shop/a9.jsonl": first.fork("a9"),  # all of it is there before
         "alice/-work-api/a2.jsonl": alices_second(),
         "bob/-home-bob-shop/b1.jsonl": bobs(),
-        "bob/-home-bob-shop/empty.jsonl": Transcript(at(3, 2), Ids("nothing")),
+        "bob/-home-bob-shop/empty.jsonl": ClaudeTranscript(),
     }
     with read_in(tmp_path_factory.mktemp("team"), transcripts) as app:
         yield app

@@ -130,7 +130,7 @@ _command(
     "completion",
     "completion:completion",
     "Print what lets a shell complete commands and options. For bash, in ~/.bashrc:"
-    " eval \"$(sessionmill completion bash)\"",
+    ' eval "$(sessionmill completion bash)"',
     "completion zsh > ~/.zfunc/_sessionmill",
 )
 

@@ -1,4 +1,4 @@
-"""A bar on a terminal while a run is long: how much is read, how fast, and how long it will take."""
+"""A bar on a terminal while a run is long: how much is read, how fast, how long it will take."""
 
 from __future__ import annotations
 

@@ -198,13 +198,16 @@ class Extracting:
             for table, rows in checked:
                 table.add(job.number, rows)
         except RetryLater as later:
-            reason = later.reason[:_MESSAGE_LENGTH]
-            self._outcomes.append(Paused(job.number, turn.processor, reason, later.after))
+            self._pause(job, turn, later)
             return None
         except Exception as error:
             self._fail(job, turn, error)
             return None
         return extraction
+
+    def _pause(self, job: Job, turn: Turn, later: RetryLater) -> None:
+        reason = later.reason[:_MESSAGE_LENGTH]
+        self._outcomes.append(Paused(job.number, turn.processor, reason, later.after))
 
     def _fail(self, job: Job, turn: Turn, error: Exception) -> None:
         message = f"{type(error).__name__}: {error}"[:_MESSAGE_LENGTH]

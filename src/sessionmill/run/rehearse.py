@@ -1,12 +1,15 @@
 """A rehearsal: one processor run here, in this process, by the same code that workers run.
 
-There is no worker, so no limit of time or memory; what the processor raises is raised, with its
-traceback. For writing and testing processors.
+There is no worker, so no limit of time or memory. What the processor raises is raised, with its
+traceback, and leaves no state: no attempt is counted, nothing waits. For writing and testing
+processors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sessionmill.collect.discover import Walk
@@ -18,9 +21,9 @@ from sessionmill.run.effecting import Effecting
 from sessionmill.run.extract_pass import Gathered
 from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.extracting import Extracting, Turn
-from sessionmill.run.messages import MESSAGE, Channel, Job, Progress
+from sessionmill.run.messages import MESSAGE, Channel, Failed, Job, Progress
 from sessionmill.run.note import READING, Note
-from sessionmill.run.ports import Clock, EffectTransaction, RunStore
+from sessionmill.run.ports import Clock, EffectTransaction, MarkedBatch, RunStore
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Task
 
@@ -28,7 +31,8 @@ from sessionmill.run.work import Task
 def rehearse(store: RunStore, clock: Clock, processor: Processor, made: Any, walk: Walk) -> Tally:
     """Let `made`, an instance of `processor`, process what is new in a walk.
 
-    Raises what it raises, and ValueError for rows that fit no table.
+    Raises what it raises, RetryLater too; ValueError for a row that fits no table; and OSError for
+    a transcript that cannot be read.
     """
     now = clock()
     store.note_walk(walk, now)
@@ -37,15 +41,17 @@ def rehearse(store: RunStore, clock: Clock, processor: Processor, made: Any, wal
     if processor.is_extractor:
         work = ExtractWork(store, clock, _no_spread, [processor], [tally], [tasks])
         _, batches = work.split([])
-        extracting = _Extracting(made)
+        extracting = _Extracting(made, store.spool)
         for jobs in batches:
-            work.commit(extracting.gather(jobs), [])
+            gathered = extracting.gather(jobs)
+            for outcome in gathered.outcomes:
+                if isinstance(outcome, Failed):
+                    raise ValueError(outcome.error)
+            work.commit(gathered, [])
     else:
         _EffectPass(store, clock, _no_spread, processor, tally, None, made).run(tasks, [])
-    if tally.pause_reason is not None:
-        raise RetryLater(tally.pause_reason, tally.pause_after)
     if tally.errors:
-        raise ValueError("; ".join(f"{session}: {error}" for session, error in tally.errors))
+        raise OSError("; ".join(f"{session}: {error}" for session, error in tally.errors))
     return tally
 
 
@@ -56,9 +62,9 @@ def _no_spread() -> float:
 class _Extracting(Extracting):
     """Extracts as a worker does; failures are raised."""
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Any, spool: Path) -> None:
         self._collected = _Collected()
-        super().__init__(self._collected, _Unwritten(), {0: made})
+        super().__init__(self._collected, _Unwritten(), {0: made}, spool)
 
     def gather(self, jobs: tuple[Job, ...]) -> Gathered:
         """Return what comes of jobs."""
@@ -68,8 +74,13 @@ class _Extracting(Extracting):
         gathered, self._collected.gathered = self._collected.gathered, Gathered()
         return gathered
 
-    def _fail(self, job: Job, turn: Turn, error: Exception) -> None:
+    def _pause(self, job: Job, turn: Turn, later: RetryLater) -> None:
         del job, turn
+        raise later
+
+    def _fail(self, job: Job, turn: Turn, error: Exception) -> None:
+        del turn
+        error.add_note(f"It was processing {job.key}.")
         raise error
 
 
@@ -79,17 +90,38 @@ class _EffectPass(EffectPass):
 
     made: Any
 
+    def _run_batch(self, marked: MarkedBatch, tasks: Sequence[Task]) -> None:
+        del marked  # nobody comes after this process, to find marks
+        for task in tasks:
+            self._run_task(task)
+
     def _try(self, task: Task) -> None:
         with self.store.effect(self.processor, task.found) as transaction:
-            processed = _Effecting(self.made, transaction).process(session_of(task))
+            try:
+                effecting = _Effecting(self.made, transaction, self.store.spool)
+                processed = effecting.process(session_of(task))
+            except Exception as error:
+                error.add_note(f"It was processing {task.found.session_key}.")
+                raise
             self._settle(task, processed, transaction)
+
+    def _fail(self, task: Task, error: str, transaction: EffectTransaction | None = None) -> None:
+        del task
+        if transaction is None or transaction.first_error is None:
+            raise RuntimeError(error)
+        failed = transaction.first_error
+        failed.add_note(
+            "The processor has caught this error; yet it ended the transaction, so nothing of "
+            "this session can be kept. Ask before you try: CREATE TABLE IF NOT EXISTS, SELECT."
+        )
+        raise failed
 
 
 class _Effecting(Effecting):
     """Asks a transaction of this process."""
 
-    def __init__(self, made: Any, transaction: EffectTransaction) -> None:
-        super().__init__(_Collected(), _Unwritten(), made)
+    def __init__(self, made: Any, transaction: EffectTransaction, spool: Path) -> None:
+        super().__init__(_Collected(), _Unwritten(), made, spool)
         self._transaction = transaction
 
     def _ask(self, request: bytes) -> bytes:

@@ -14,18 +14,26 @@ from sessionmill.store.facts import Facts
 class MemoryFacts(Facts):
     """The same tables and the same transactions as `Facts`, without a file to lose or to share."""
 
-    def __init__(self, *, now: datetime) -> None:
+    def __init__(self, *, now: datetime, spool: Path) -> None:
+        """Make them; what is decompressed is put into the folder `spool`, and deleted."""
         self.folder = self.path = Path(":memory:")
-        self.notice, self.local_timezone = None, "UTC"
+        self.spool, self.notice, self.local_timezone = spool, None, "UTC"
         self._number = 0
         self._committing, self._writing = threading.Lock(), threading.RLock()
         self._conn = duckdb.connect(
             ":memory:",
-            # One thread: a transcript is small, and threads cost more than they gain. No folder
-            # for what a large query does not hold in memory: it would be where the person stands.
-            config={"enable_external_access": False, "threads": 1, "temp_directory": ""},
+            config={
+                "enable_external_access": False,
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                # None: a large query would put it where the person stands.
+                "temp_directory": "",
+                # A transcript is small, and threads cost more than they gain.
+                "threads": 1,
+            },
         )
         self._conn.execute("SET GLOBAL TimeZone = 'UTC'")
+        self._conn.execute("SET lock_configuration = true")
         self._migrate(now)
 
     def close(self) -> None:

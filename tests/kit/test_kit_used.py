@@ -1,0 +1,47 @@
+"""The project's own tests use the kit that it gives to others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+FILES = sorted(TESTS.rglob("*.py"))
+
+#: Tests of lines that no builder writes: damaged ones, and those of unknown formats.
+OF_DAMAGE = {"made_up.py", "test_decode_damage.py", "test_no_words.py", "test_demo.py"}
+
+#: The beginning of a line as the agents write it, in quotes.
+_LINE = re.compile(r"""['"]\{"(?:type|timestamp|parentUuid|sessionId)":""")
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) of what a file imports."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_builders_and_the_clock_come_from_the_kit(path: Path) -> None:
+    past_it = {
+        (module, name)
+        for module, name in imports(path)
+        if module.startswith("sessionmill.demo.") and module != "sessionmill.demo.team"
+    }
+    assert past_it <= {("sessionmill.demo.transcript", "timestamp")}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_transcript_is_written_by_hand_but_what_no_builder_writes(path: Path) -> None:
+    lines = _LINE.findall(path.read_text("utf-8"))
+    assert not lines or path.name in OF_DAMAGE
+
+
+def test_there_are_files_to_hold_to_this() -> None:
+    assert {path.name for path in FILES} > OF_DAMAGE
+    assert len(FILES) > 50
