@@ -14,6 +14,7 @@ from sessionmill.collect.roots import path_kind
 from sessionmill.config import Config, os_user
 from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
+from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
@@ -46,16 +47,24 @@ class App:
     """The open facts of a data directory, and what can be done with them."""
 
     def __init__(
-        self, config: Config, registry: Registry, command: str, *, threads: int | None = None
+        self,
+        config: Config,
+        registry: Registry,
+        command: str,
+        *,
+        threads: int | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         """Open the facts; `command` is what others are told who wait for them.
 
-        `threads` limits those of one statement. Raises FactsInUse and StoreError.
+        `threads` limits those of one statement; `watcher` is told how far runs have come. Raises
+        FactsInUse and StoreError.
         """
         self.config, self.registry = config, registry
         self.facts = Facts(config.folder, command, now=now(), threads=threads)
         self.store = FactsRunStore(self.facts, now)
-        self._runner = Runner(self.store, now, lambda: random.uniform(-1, 1))  # noqa: S311 - spreads waits
+        spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
+        self._runner = Runner(self.store, now, spread, watcher)
 
     def __enter__(self) -> App:
         return self

@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from sessionmill import config
 from sessionmill.app import App
 from sessionmill.cli.output import warn
+from sessionmill.cli.progress import Bar
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import Root
 from sessionmill.registry import Registry
@@ -44,7 +45,7 @@ def open_app(db: Path | None, specs: list[str] | None = None, *, threads: int | 
     with stdout_to_stderr():
         registry = Registry.of(settings, specs or ())
     command = shlex.join(["sessionmill", *sys.argv[1:]])
-    app = App(settings, registry, command, threads=threads)
+    app = App(settings, registry, command, threads=threads, watcher=Bar())
     if app.facts.notice:
         warn(app.facts.notice)
     for name, reason in app.store.prepare(list(registry.usable.values())).items():

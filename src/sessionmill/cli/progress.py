@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,33 +22,30 @@ class Bar:
 
     def __init__(self) -> None:
         self._is_seen = sys.stderr.isatty()
+        self._lock = threading.Lock()
         self._total = self._done = 0
-        self._since = time.monotonic()
+        self._since: float | None = None
         self._shown: tuple[Progress, TaskID] | None = None
 
-    def __enter__(self) -> Bar:
-        return self
+    def begin(self, total: int) -> None:
+        """Expect so many more bytes."""
+        with self._lock:
+            self._total += total
+            self._since = self._since or time.monotonic()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def advance(self, read: int) -> None:
+        """Take so many bytes for read."""
+        with self._lock:
+            self._done += read
+            if self._is_seen and self._since and time.monotonic() - self._since > _PATIENCE:
+                progress, task = self._shown = self._shown or _start(self._total)
+                progress.update(task, completed=self._done, total=self._total)
+
+    def end(self) -> None:
+        """Take the bar away."""
         if self._shown is not None:
             self._shown[0].stop()
-
-    def begin(self, total_bytes: int) -> None:
-        """Expect so many more bytes."""
-        self._total += total_bytes
-
-    def advance(self, read_bytes: int) -> None:
-        """Take so many bytes for read."""
-        self._done += read_bytes
-        if not self._is_seen or time.monotonic() - self._since < _PATIENCE:
-            return
-        progress, task = self._shown = self._shown or _start(self._total)
-        progress.update(task, completed=self._done, total=self._total)
+        self._shown, self._since, self._total, self._done = None, None, 0, 0
 
 
 def _start(total: int) -> tuple[Progress, TaskID]:

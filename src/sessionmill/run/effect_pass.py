@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
@@ -24,6 +24,8 @@ from sessionmill.run.ports import (
     EffectTransaction,
     MarkedBatch,
     RunStore,
+    Unwatched,
+    Watcher,
     WriteConflict,
 )
 from sessionmill.run.supervise import Worker, WorkerLost
@@ -58,6 +60,7 @@ class EffectPass:
     tally: Tally
     #: Of time.monotonic(): no session is begun after it.
     deadline: float | None
+    watcher: Watcher = field(default_factory=Unwatched, kw_only=True)
 
     def __post_init__(self) -> None:
         self._worker: Worker | None = None
@@ -65,6 +68,7 @@ class EffectPass:
 
     def run(self, tasks: Sequence[Task], leftovers: Sequence[Leftover]) -> None:
         """Process tasks, those first that a dead owner left at work."""
+        self.watcher.begin(sum(task.found.size for task in tasks))
         try:
             for marked, batch in self._batches(tasks, leftovers):
                 if self._over():
@@ -110,6 +114,7 @@ class EffectPass:
             if self._over():
                 break
             self._run_task(task)
+            self.watcher.advance(task.found.size)
         self.store.unmark(marked.processor, marked.batch)
 
     def abort(self) -> None:

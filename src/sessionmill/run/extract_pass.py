@@ -6,6 +6,7 @@ what comes back. A batch is marked in flight, and that committed, before it is h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -33,6 +34,7 @@ from sessionmill.run.messages import (
     Try,
 )
 from sessionmill.run.note import BUILDING
+from sessionmill.run.ports import Watcher
 from sessionmill.run.supervise import Worker, WorkerLost
 from sessionmill.run.work import Task
 
@@ -46,7 +48,9 @@ _STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
 _COMMIT_AFTER = 4.0
-_COMMIT_BYTES = 96 * 1024 * 1024
+_COMMIT_BYTES = 32 * 1024 * 1024
+#: Messages of each worker that may wait for a commit: then it waits too, and memory does not grow.
+_MESSAGES_AHEAD = 2
 #: So many batches are committed about as fast as one is worked through. They are, when workers
 #: have just enough left to do meanwhile, if they are worth a commit by their rows' bytes.
 _COMMIT_RATIO = 2
@@ -150,14 +154,15 @@ class ExtractPass:
         processors: Sequence[Processor],
         commit: Commit,
         spool: Path,
+        watcher: Watcher,
         *,
         deadline: float | None,
     ) -> None:
         """`deadline` is of time.monotonic(): no batch is begun after it."""
         self._processors, self._commit, self._deadline = processors, commit, deadline
-        self._spool = spool
+        self._spool, self._watched = spool, _Watched(watcher)
         self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
-        self._sent: queue.SimpleQueue[Gathered | BaseException] = queue.SimpleQueue()
+        self._sent: queue.Queue[Gathered | BaseException] = queue.Queue(_MESSAGES_AHEAD * cores())
         self._paused: set[int] = set()
         self._waiting: deque[tuple[Job, ...]] = deque()
         #: Batches handed out and not finished.
@@ -166,6 +171,7 @@ class ExtractPass:
 
     def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
+        self._watched.begin([*(marked.jobs for marked in suspects), *waiting])
         workers = min(cores(), max(bool(suspects), len(waiting)))
         drivers = [
             _Driver(
@@ -194,9 +200,16 @@ class ExtractPass:
         finally:
             self._dismiss(drivers)
             for thread in threads:
-                thread.join()
+                self._join(thread)
 
     # ── the calling thread ──
+
+    def _join(self, thread: threading.Thread) -> None:
+        """Wait for a driver's end; what nobody collects any more must not hold it up."""
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._sent.get_nowait()
+            thread.join(0.02)
 
     def _dismiss(self, drivers: Sequence[_Driver]) -> None:
         for _ in drivers:
@@ -214,6 +227,7 @@ class ExtractPass:
             gathered.finished += sent.finished
             self._out -= len(sent.finished)
             self._paused |= {o.processor for o in sent.outcomes if isinstance(o, Paused)}
+            self._watched.take(sent.outcomes)
             if self._is_due(gathered, since):
                 self._hand_out(self._next_marked(), gathered)
                 gathered, since = Gathered(), time.monotonic()
@@ -252,6 +266,31 @@ class ExtractPass:
         return late or self._aborted
 
 
+class _Watched:
+    """Tells a watcher of bytes read, whatever number of processors share the reading."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._jobs: dict[int, Job] = {}
+        self._read: Counter[int] = Counter()
+
+    def begin(self, batches: Iterable[tuple[Job, ...]]) -> None:
+        self._jobs = {job.number: job for jobs in batches for job in jobs}
+        self._watcher.begin(sum(job.size - job.offset for job in self._jobs.values()))
+
+    def take(self, outcomes: Iterable[Outcome]) -> None:
+        before = self._read.total()
+        for outcome in outcomes:
+            job = self._jobs[outcome.job]
+            whole = job.size - job.offset
+            if isinstance(outcome, Taken) and not outcome.finished:
+                read = min(outcome.safe_offset - job.offset, whole)
+            else:
+                read = whole
+            self._read[job.number] = max(self._read[job.number], read)
+        self._watcher.advance(self._read.total() - before)
+
+
 class _Driver:
     """Hands batches to one worker after the other, in a thread of its own."""
 
@@ -260,7 +299,7 @@ class _Driver:
         processors: Sequence[Processor],
         spool: Path,
         ready: queue.SimpleQueue[Marked | None],
-        sent: queue.SimpleQueue[Gathered | BaseException],
+        sent: queue.Queue[Gathered | BaseException],
         paused: Set[int],
         over: Callable[[], bool],
     ) -> None:

@@ -165,6 +165,32 @@ class RunStore(Protocol):
         """Write down how processors ran."""
 
 
+class Watcher(Protocol):
+    """Is told how far a run has come, in bytes of transcripts; from several threads."""
+
+    def begin(self, total: int) -> None:
+        """Be told that so many more are to be read."""
+
+    def advance(self, read: int) -> None:
+        """Be told that so many more have been read."""
+
+    def end(self) -> None:
+        """Be told that the run is over, be it at its end or not."""
+
+
+class Unwatched:
+    """A watcher for where nobody watches."""
+
+    def begin(self, total: int) -> None:
+        """Do nothing."""
+
+    def advance(self, read: int) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
+
+
 class WriteConflict(Exception):
     """Two transactions wrote the same thing: no failure of the session, which is run again."""
 

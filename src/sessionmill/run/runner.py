@@ -20,7 +20,7 @@ from sessionmill.plugins import Processor
 from sessionmill.run.effect_pass import EffectPass
 from sessionmill.run.extract_pass import ExtractPass
 from sessionmill.run.extract_work import ExtractWork
-from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore
+from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore, Unwatched, Watcher
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Leftover, Task
 
@@ -28,9 +28,16 @@ from sessionmill.run.work import Leftover, Task
 class Runner:
     """Runs processors, one run of each at a time."""
 
-    def __init__(self, store: RunStore, clock: Clock, spread: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        clock: Clock,
+        spread: Callable[[], float],
+        watcher: Watcher | None = None,
+    ) -> None:
         """`spread` gives numbers between -1 and 1, by which waits differ."""
         self._store, self._clock, self._spread = store, clock, spread
+        self._watcher = watcher or Unwatched()
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
@@ -70,6 +77,7 @@ class Runner:
                     tally.broken = True
                 raise
             finally:
+                self._watcher.end()
                 for tally in tallies:
                     tally.errors += root_errors
                     tally.seconds = time.monotonic() - begun
@@ -102,7 +110,19 @@ class Runner:
             tasks.append(own)
             left.append(self._store.leftovers(processor.name))
         effects = [
-            (EffectPass(self._store, self._clock, self._spread, p, tally, deadline), own, leftovers)
+            (
+                EffectPass(
+                    self._store,
+                    self._clock,
+                    self._spread,
+                    p,
+                    tally,
+                    deadline,
+                    watcher=self._watcher,
+                ),
+                own,
+                leftovers,
+            )
             for p, tally, own, leftovers in zip(processors, tallies, tasks, left, strict=True)
             if not p.is_extractor and own
         ]
@@ -146,7 +166,9 @@ class Runner:
     ) -> None:
         work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
         doubtful, batches = work.split(leftovers)
-        extract = ExtractPass(processors, work.commit, self._store.spool, deadline=deadline)
+        extract = ExtractPass(
+            processors, work.commit, self._store.spool, self._watcher, deadline=deadline
+        )
         extract.run(doubtful, batches)
 
     def _row(
