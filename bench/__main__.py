@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import argparse
 
-from bench import append, cold, isolation, kills, totals
+from bench import append, cold, isolation, kills, large, nothing_new, totals
 from bench.place import CommandFailed
 from bench.report import machine, say
 
 BENCHES = {
     "cold": cold,
     "append": append,
+    "nothing_new": nothing_new,
+    "large": large,
     "isolation": isolation,
     "totals": totals,
     "kills": kills,

@@ -1,17 +1,17 @@
-"""The builders write what the agents write, and the generated team holds every kind of it."""
+"""The builders write what the agents write."""
+
+from __future__ import annotations
 
 import json
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sessionmill.demo.team import DemoSummary, generate
+from sessionmill.demo.claude_blocks import text
 from sessionmill.testing import ClaudeTranscript, CodexRollout, mcp, skill, subagent
 
 Record = dict[str, Any]
@@ -19,49 +19,6 @@ Record = dict[str, Any]
 
 def records(data: bytes) -> list[Record]:
     return [json.loads(line) for line in data.splitlines()]
-
-
-@dataclass(frozen=True)
-class Team:
-    folder: Path
-    summary: DemoSummary
-    files: dict[str, bytes]
-
-    def claude(self) -> dict[str, list[Record]]:
-        return {p: list(self._decoded(d)) for p, d in self.files.items() if "/sessions/" not in p}
-
-    def codex(self) -> dict[str, list[Record]]:
-        return {p: list(self._decoded(d)) for p, d in self.files.items() if "/sessions/" in p}
-
-    def claude_records(self) -> list[Record]:
-        return [record for file in self.claude().values() for record in file]
-
-    def codex_payloads(self) -> list[Record]:
-        return [record["payload"] for file in self.codex().values() for record in file]
-
-    def blocks(self) -> Iterator[Record]:
-        for record in self.claude_records():
-            content = record.get("message", {}).get("content")
-            yield from content if isinstance(content, list) else ()
-
-    @staticmethod
-    def _decoded(data: bytes) -> Iterator[Record]:
-        for line in data.splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
-
-
-def read(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.jsonl")}
-
-
-@pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Team:
-    folder = tmp_path_factory.mktemp("team")
-    summary = generate(folder)
-    return Team(folder, summary, read(folder))
 
 
 # The builder of Claude Code's transcripts
@@ -280,15 +237,181 @@ def test_raw_bytes_are_written_as_they_are(tmp_path: Path) -> None:
         ClaudeTranscript.compact_summary,
         ClaudeTranscript.task_notification,
         ClaudeTranscript.api_error,
+        ClaudeTranscript.no_response,
+        ClaudeTranscript.retry,
         ClaudeTranscript.hook_progress,
+        ClaudeTranscript.hook_attachment,
+        ClaudeTranscript.stop_hook_summary,
+        ClaudeTranscript.turn_duration,
+        ClaudeTranscript.away_summary,
+        ClaudeTranscript.notice,
+        ClaudeTranscript.reminder,
+        ClaudeTranscript.microcompact_boundary,
         ClaudeTranscript.summary,
         ClaudeTranscript.queue_operation,
+        ClaudeTranscript.last_prompt,
+        ClaudeTranscript.mode,
+        ClaudeTranscript.permission_mode,
+        ClaudeTranscript.agent_name,
+        ClaudeTranscript.pr_link,
+        ClaudeTranscript.frame_link,
+        ClaudeTranscript.title,
+        ClaudeTranscript.snapshot,
+        ClaudeTranscript.bash_input,
+        ClaudeTranscript.bash_output,
+        ClaudeTranscript.command_caveat,
+        ClaudeTranscript.paste_image,
     ],
 )
 def test_every_method_writes_one_line(write: Callable[[ClaudeTranscript], object]) -> None:
     transcript = ClaudeTranscript()
     write(transcript)
     assert len(records(bytes(transcript))) == 1
+
+
+@pytest.mark.parametrize("version", ["1.0.43", "2.0.76", "2.1.39", "2.1.114", "2.1.217"])
+def test_what_is_typed_may_be_told_otherwise(version: str) -> None:
+    transcript = ClaudeTranscript(version=version)
+    transcript.prompt("Look.", origin={"kind": "channel"}, permissionMode="plan")
+    transcript.prompt_blocks([text("Look.")], origin=None)
+    typed, blocks = records(bytes(transcript))
+    assert (typed["origin"], typed["permissionMode"]) == ({"kind": "channel"}, "plan")
+    assert "origin" not in blocks
+
+
+def one_line(version: str, write: Callable[[ClaudeTranscript], object]) -> Record:
+    transcript = ClaudeTranscript(version=version)
+    write(transcript)
+    [line] = records(bytes(transcript))
+    return line
+
+
+def test_a_refused_call_tells_who_refused_it() -> None:
+    transcript = ClaudeTranscript(version="2.1.217")
+    transcript.reject(transcript.call("Bash", result=None), "not now")
+    transcript.deny(transcript.call("WebFetch", result=None))
+    _, rejected, _, denied = records(bytes(transcript))
+    assert rejected["message"]["content"][0]["is_error"]
+    assert rejected["message"]["content"][0]["content"].endswith("The user said:\nnot now")
+    assert (rejected["toolDenialKind"], denied["toolDenialKind"]) == (
+        "user-rejected",
+        "automode-unavailable",
+    )
+    assert "WebFetch" in denied["message"]["content"][0]["content"]
+
+
+def test_older_clients_tell_no_kind_of_denial_and_no_caller() -> None:
+    transcript = ClaudeTranscript(version="1.0.98")
+    transcript.reject(transcript.call("Bash", result=None))
+    rejected = records(bytes(transcript))[-1]
+    assert "toolDenialKind" not in rejected
+    assert "sourceToolAssistantUUID" not in rejected
+    assert rejected["toolUseResult"] == "User rejected tool use"
+
+
+def test_a_fallback_tells_the_first_models_spending_in_its_iterations_alone() -> None:
+    transcript = ClaudeTranscript()
+    transcript.fall_back(refused_cache_write_1h_tokens=700, cache_read_tokens=90, output_tokens=5)
+    marked, answered, told = records(bytes(transcript))
+    assert marked["message"]["id"] == answered["message"]["id"]
+    assert marked["message"]["content"][0]["type"] == "fallback"
+    usage = answered["message"]["usage"]
+    first, second = usage["iterations"]
+    assert first["cache_creation"]["ephemeral_1h_input_tokens"] == 700
+    assert usage["cache_creation_input_tokens"] == second["cache_creation_input_tokens"] == 0
+    assert (first["model"], second["model"]) == (told["originalModel"], told["fallbackModel"])
+
+
+def test_a_response_tells_how_it_was_served() -> None:
+    served = {"speed": "fast", "service_tier": "priority", "inference_geo": "global"}
+    line = one_line("2.0.76", lambda t: t.response(web_searches=2, **served))  # type: ignore[arg-type]
+    usage = line["message"]["usage"]
+    assert {name: usage[name] for name in served} == served
+    assert usage["server_tool_use"] == {"web_search_requests": 2, "web_fetch_requests": 0}
+
+
+@pytest.mark.parametrize("version", ["1.0.98", "2.1.39", "2.1.217"])
+def test_a_synthetic_line_spends_nothing(version: str) -> None:
+    line = one_line(version, ClaudeTranscript.no_response)
+    assert line["message"]["model"] == "<synthetic>"
+    assert line["isApiErrorMessage"] is False
+    usage = line["message"]["usage"]
+    assert (usage["input_tokens"], usage["output_tokens"], usage["service_tier"]) == (0, 0, None)
+
+
+def test_a_task_ends_by_an_origin_of_its_own_in_newer_clients() -> None:
+    older = one_line("2.1.39", ClaudeTranscript.task_notification)
+    newer = one_line("2.1.114", ClaudeTranscript.task_notification)
+    assert older["message"] == newer["message"]
+    assert "origin" not in older
+    assert newer["origin"] == {"kind": "task-notification"}
+
+
+def test_a_subagent_has_ids_of_its_own_and_a_place() -> None:
+    main = ClaudeTranscript("s1")
+    uuid = main.prompt()
+    agent = main.subagent("a881341")
+    assert agent.prompt() != uuid
+    assert main.subagent("b").prompt() not in (uuid, agent.last_uuid)
+    assert records(bytes(agent))[0]["timestamp"] == main.now.strftime("%FT%T.000Z")
+    assert str(main.path()) == "s1.jsonl"
+    assert str(agent.path("flat")) == "agent-a881341.jsonl"
+    assert str(agent.path()) == "s1/subagents/agent-a881341.jsonl"
+    assert str(agent.path(below="workflows/w")) == "s1/subagents/workflows/w/agent-a881341.jsonl"
+
+
+def test_a_session_may_go_on_under_another_id() -> None:
+    transcript = ClaudeTranscript("s1")
+    transcript.prompt()
+    transcript.resume_as("s2")
+    transcript.prompt()
+    assert [line["sessionId"] for line in records(bytes(transcript))] == ["s1", "s2"]
+
+
+def test_what_a_progress_line_tells_may_be_told_otherwise() -> None:
+    hook = one_line("2.1.39", lambda t: t.hook_progress(data={"type": "hook_progress"}))
+    told = one_line("2.1.39", lambda t: t.tool_progress(parent_tool_use_id="t", data={"output": 1}))
+    assert hook["data"] == {"type": "hook_progress"}
+    assert told["data"] == {"type": "bash_progress", "output": 1}
+    assert (told["parentToolUseID"], told["toolUseID"]) == ("t", "bash_progress-0")
+
+
+def test_an_attachment_holds_what_its_kind_usually_does_unless_it_is_given() -> None:
+    usual = one_line("2.1.217", lambda t: t.attachment("task_reminder"))
+    given = one_line(
+        "2.1.217", lambda t: t.attachment("task_reminder", {"itemCount": 3, "x": None})
+    )
+    assert usual["attachment"] == {"type": "task_reminder", "content": [], "itemCount": 0}
+    assert given["attachment"] == {"type": "task_reminder", "itemCount": 3}
+
+
+def test_damage_is_done_to_the_last_lines() -> None:
+    def damaged(damage: Callable[[ClaudeTranscript], object]) -> tuple[list[bytes], bytes]:
+        transcript = ClaudeTranscript()
+        transcript.prompt("one")
+        transcript.prompt("two")
+        whole = transcript.lines
+        damage(transcript)
+        return whole, bytes(transcript)
+
+    (one, two), torn = damaged(ClaudeTranscript.tear)
+    assert torn == one + two + two[: len(two) // 2] + b"\n"
+    assert damaged(ClaudeTranscript.glue)[1] == one[:-1] + two
+    assert damaged(ClaudeTranscript.pad)[1] == one + b"\0" * 16 + two
+    assert damaged(ClaudeTranscript.nuls)[1] == one + two + b"\0" * 16 + b"\n"
+    assert damaged(ClaudeTranscript.blank)[1] == one + two + b"\n"
+    assert damaged(ClaudeTranscript.with_crlf)[1] == one[:-1] + b"\r\n" + two[:-1] + b"\r\n"
+    assert damaged(ClaudeTranscript.with_bom)[1] == b"\xef\xbb\xbf" + one + two
+    assert damaged(ClaudeTranscript.unended)[1] == one + two[:-1]
+    assert damaged(ClaudeTranscript.cut)[1] == one + two[: len(two) // 2]
+    assert damaged(lambda t: t.value([1]))[1] == one + two + b"[1]\n"
+
+
+def test_half_of_a_surrogate_pair_is_written_as_its_escape() -> None:
+    transcript = ClaudeTranscript()
+    transcript.prompt("\ud83d and 🔥")
+    assert b'"content":"\\ud83d and \xf0\x9f\x94\xa5"' in bytes(transcript)
+    assert records(bytes(transcript))[0]["message"]["content"] == "\ud83d and 🔥"
 
 
 # The builder of Codex's rollouts
@@ -354,205 +477,50 @@ def test_a_codex_call_has_its_output_unless_nobody_answered() -> None:
     )
 
 
-# The team
+def test_an_older_codex_tells_less_of_where_it_runs() -> None:
+    older, newer = CodexRollout(version="0.104.0-alpha.1"), CodexRollout(version="0.142.4")
+    for rollout in (older, newer):
+        rollout.turn()
+    meta, _, context = (record["payload"] for record in records(bytes(older)))
+    assert meta["source"] == "vscode"
+    assert "thread_source" not in meta
+    assert "session_id" not in meta
+    assert "workspace_roots" not in context
+    meta, _, context = (record["payload"] for record in records(bytes(newer)))
+    assert (meta["thread_source"], meta["session_id"]) == ("user", meta["id"])
+    assert context["workspace_roots"] == ["/work/shop"]
 
 
-def test_the_same_seed_gives_the_same_bytes(team: Team, tmp_path: Path) -> None:
-    generate(tmp_path / "again")
-    assert read(tmp_path / "again") == team.files
+def test_a_spawned_codex_session_begins_with_nothing_but_its_parent() -> None:
+    parent = CodexRollout("first", version="0.140.0")
+    parent.tokens(100, 0, 10)
+    child = parent.spawn("second")
+    child.tokens(5, 0, 5)
+    meta, count = (record["payload"] for record in records(bytes(child)))
+    assert meta["parent_thread_id"] == "first"
+    assert "forked_from_id" not in meta
+    assert meta["cli_version"] == "0.140.0"
+    assert count["info"]["total_token_usage"]["total_tokens"] == 10
 
 
-def test_another_seed_gives_other_transcripts(team: Team, tmp_path: Path) -> None:
-    generate(tmp_path / "other", seed=2)
-    assert not set(read(tmp_path / "other")) & set(team.files)
-
-
-def test_the_summary_tells_what_was_written(team: Team) -> None:
-    assert team.summary == DemoSummary(
-        transcripts=len(team.files), bytes=sum(map(len, team.files.values())), users=4
-    )
-    assert 24 <= team.summary.transcripts <= 99
-    assert team.summary.bytes < 3_000_000
-    assert {path.partition("/")[0] for path in team.files} == {"alice", "bruno", "chen", "dalia"}
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_every_line_but_one_is_an_object(tmp_path: Path, seed: int) -> None:
-    generate(tmp_path / "team", seed=seed)
-    refused = 0
-    for data in read(tmp_path / "team").values():
-        assert data.endswith(b"\n")
-        for line in data.splitlines():
-            try:
-                assert isinstance(json.loads(line), dict)
-            except ValueError:
-                refused += 1
-    assert refused == 1
-
-
-def test_times_stay_within_the_days_asked_for(team: Team) -> None:
-    days = {r["timestamp"][:10] for r in team.claude_records() if "timestamp" in r}
-    assert min(days) >= "2026-03-02"
-    assert max(days) <= "2026-03-15"
-    assert len(days) >= 7
-
-
-def test_clients_of_several_generations_are_used(team: Team) -> None:
-    versions = {r["version"] for r in team.claude_records() if "version" in r}
-    assert versions == {"1.0.98", "2.0.76", "2.1.30", "2.1.217"}
-
-
-def test_subagents_are_recorded_in_each_form(team: Team) -> None:
-    files = team.claude()
-    mains = {p: f for p, f in files.items() if "agent-" not in p}
-    assert any(re.fullmatch(r"\w+/-work-[\w-]+/agent-\w+\.jsonl", path) for path in files)
-    assert any(re.fullmatch(r".+/[\w-]{36}/subagents/agent-\w+\.jsonl", path) for path in files)
-    inside = [r for file in mains.values() for r in file if r.get("isSidechain")]
-    assert inside
-    assert not any("agentId" in record for record in inside)
-    told = {
-        r["data"]["agentId"]
-        for file in mains.values()
-        for r in file
-        if r.get("data", {}).get("type") == "agent_progress"
-    }
-    kept = {path.rpartition("agent-")[2].removesuffix(".jsonl") for path in files}
-    assert told & kept, "the same messages in an agent file and in progress lines"
-    assert told - kept, "progress lines as the only record"
-
-
-def test_every_kind_of_invocation_occurs(team: Team) -> None:
-    uses = [block for block in team.blocks() if block["type"] == "tool_use"]
-    names = {use["name"] for use in uses}
-    assert {"Task", "Agent", "Skill", "Bash", "Read", "Edit", "Grep"} <= names
-    assert any(name.startswith("mcp__") for name in names)
-    skills = {use["input"]["skill"] for use in uses if use["name"] == "Skill"}
-    assert {"commit", "superpowers:writing-plans"} <= skills
-    texts = [
-        content
-        for r in team.claude_records()
-        if isinstance(content := r.get("content") or r.get("message", {}).get("content"), str)
+def test_codex_tools_of_all_times_have_their_outputs() -> None:
+    rollout = CodexRollout()
+    shell = rollout.local_shell("make test", result="passed")
+    search = rollout.tool_search("issues")
+    items = [record["payload"] for record in records(bytes(rollout))[1:]]
+    assert [(item["type"], item["call_id"]) for item in items] == [
+        ("local_shell_call", shell),
+        ("function_call_output", shell),
+        ("tool_search_call", search),
+        ("tool_search_output", search),
     ]
-    assert any(text.startswith("<command-name>") for text in texts)
-    assert any(text.startswith("<command-message>") for text in texts)
-    assert any(text.startswith("<local-command-stdout>") for text in texts)
-    assert any(text.startswith("<task-notification>") for text in texts)
 
 
-def test_errors_and_calls_without_an_answer_occur(team: Team) -> None:
-    results = {b["tool_use_id"]: b for b in team.blocks() if b["type"] == "tool_result"}
-    uses = {block["id"] for block in team.blocks() if block["type"] == "tool_use"}
-    assert any(result.get("is_error") for result in results.values())
-    assert len(uses - set(results)) == 1
-    assert set(results) <= uses
-    failed = [r for r in team.claude_records() if r.get("isApiErrorMessage")]
-    assert {record["message"]["model"] for record in failed} == {"<synthetic>"}
-
-
-def test_usage_is_split_grows_and_names_iterations(team: Team) -> None:
-    output: dict[str, set[int]] = {}
-    usages = []
-    for record in team.claude_records():
-        message = record.get("message", {})
-        if "usage" in message:
-            usages.append(message["usage"])
-            output.setdefault(message["id"], set()).add(message["usage"]["output_tokens"])
-    assert any(len(values) > 1 for values in output.values())
-    assert any("cache_creation" not in usage for usage in usages)
-    written = [usage.get("cache_creation", {}) for usage in usages]
-    assert any(split.get("ephemeral_1h_input_tokens") for split in written)
-    assert any(split.get("ephemeral_5m_input_tokens") for split in written)
-    assert any(usage["cache_read_input_tokens"] > 20_000 for usage in usages)
-    assert {len(usage.get("iterations", ())) for usage in usages} == {0, 1, 2}
-
-
-def test_the_lines_of_newer_clients_occur(team: Team) -> None:
-    all_records = team.claude_records()
-    types = {record["type"] for record in all_records}
-    assert {"attachment", "summary", "custom-title", "file-history-snapshot"} <= types
-    assert {"progress", "queue-operation", "system"} <= types
-    assert any("attributionSkill" in record for record in all_records)
-    assert any("attributionPlugin" in record for record in all_records)
-    assert any("attributionMcpServer" in record for record in all_records)
-    assert any(record.get("isCompactSummary") for record in all_records)
-    assert any(record.get("subtype") == "compact_boundary" for record in all_records)
-
-
-def test_uuids_occur_in_two_files_only_where_a_session_was_forked(team: Team) -> None:
-    files_of: dict[str, set[str]] = {}
-    for path, file in team.claude().items():
-        uuids = [record["uuid"] for record in file if "uuid" in record]
-        assert len(uuids) == len(set(uuids))
-        for uuid in uuids:
-            files_of.setdefault(uuid, set()).add(path)
-    shared = {frozenset(paths) for paths in files_of.values() if len(paths) > 1}
-    [pair] = shared
-    for path in pair:
-        session = Path(path).stem
-        assert {r["sessionId"] for r in team.claude()[path] if "sessionId" in r} == {session}
-
-
-def test_one_user_has_codex_rollouts_too(team: Team) -> None:
-    assert {path.partition("/")[0] for path in team.codex()} == {"bruno"}
-    payloads = team.codex_payloads()
-    kinds = Counter(payload.get("type") for payload in payloads)
-    assert kinds["token_count"] > 20
-    assert kinds["mcp_tool_call_end"]
-    assert kinds["custom_tool_call"]
-    assert kinds["turn_aborted"] == kinds["context_compacted"] == 1
-    assert kinds["function_call"] > kinds["function_call_output"]
-    assert any("forked_from_id" in payload for payload in payloads)
-    metas = [sum(r["type"] == "session_meta" for r in file) for file in team.codex().values()]
-    assert Counter(metas) == {1: 4, 2: 2}, "one was reopened, and a fork holds the other's"
-
-
-@pytest.mark.parametrize(("users", "days"), [(1, 1), (2, 3), (9, 30)])
-def test_smaller_and_larger_teams_hold_everything_too(
-    tmp_path: Path, users: int, days: int
-) -> None:
-    summary = generate(tmp_path, users=users, days=days)
-    team = Team(tmp_path, summary, read(tmp_path))
-    test_clients_of_several_generations_are_used(team)
-    test_subagents_are_recorded_in_each_form(team)
-    test_every_kind_of_invocation_occurs(team)
-    test_errors_and_calls_without_an_answer_occur(team)
-    test_usage_is_split_grows_and_names_iterations(team)
-    test_the_lines_of_newer_clients_occur(team)
-    test_uuids_occur_in_two_files_only_where_a_session_was_forked(team)
-
-
-def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(ValueError, match=r"is not empty\. .* name another one\.$"):
-        generate(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
-
-
-@pytest.mark.parametrize(("users", "days"), [(0, 14), (1000, 14), (4, 0)])
-def test_an_impossible_team_is_refused(tmp_path: Path, users: int, days: int) -> None:
-    with pytest.raises(ValueError, match="A team has 1 to"):
-        generate(tmp_path, users=users, days=days)
-
-
-def test_a_size_is_reached_by_sessions_with_ids_of_their_own(team: Team, tmp_path: Path) -> None:
-    summary = generate(tmp_path, size_bytes=12_000_000)
-    files = read(tmp_path)
-    assert sum(map(len, files.values())) == summary.bytes >= 12_000_000
-    assert summary.bytes < 24_000_000
-    added = Team(tmp_path, summary, {p: d for p, d in files.items() if p not in team.files})
-    assert added.files.keys() | team.files.keys() == files.keys()
-    uuids = Counter(record["uuid"] for record in added.claude_records())
-    calls = Counter(block["id"] for block in added.blocks() if block["type"] == "tool_use")
-    assert max(uuids.values()) == max(calls.values()) == 1
-    lines = sum(data.count(b"\n") for data in added.files.values())
-    assert len(uuids) == lines, "every line added is an object with a uuid of its own"
-    assert 1_500 < sum(map(len, added.files.values())) / lines < 4_000
-    mains = {p: f for p, f in added.claude().items() if "agent-" not in p}
-    for path, file in mains.items():
-        assert {record["sessionId"] for record in file} == {Path(path).stem}
-
-
-def test_a_large_team_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
-    one, other = tmp_path / "one", tmp_path / "other"
-    assert generate(one, size_bytes=4_000_000) == generate(other, size_bytes=4_000_000)
-    assert read(one) == read(other)
+def test_codex_reasoning_shows_its_gist_to_the_screen_and_the_model() -> None:
+    rollout = CodexRollout()
+    rollout.reasoning("Round once.")
+    rollout.reasoning()
+    shown, told, hidden = (record["payload"] for record in records(bytes(rollout))[1:])
+    assert (shown["type"], shown["text"]) == ("agent_reasoning", "Round once.")
+    assert told["summary"] == [{"type": "summary_text", "text": "Round once."}]
+    assert hidden["summary"] == []

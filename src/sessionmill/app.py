@@ -10,9 +10,11 @@ from types import TracebackType
 
 from sessionmill.collect.discover import Walk
 from sessionmill.collect.known import look_again
+from sessionmill.collect.roots import path_kind
 from sessionmill.config import Config, os_user
 from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
+from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
@@ -34,25 +36,35 @@ def now() -> datetime:
 class Reprocessed:
     """What reading anew came to."""
 
-    #: Transcripts that were read from their start.
+    #: Transcripts that can be read, and were made pending from their start.
     anew: int
-    #: Transcripts that cannot be read any more: the facts of their last reading are kept.
-    gone: int
+    #: Transcripts that cannot, and were read once: the facts of their last reading are kept.
+    kept: int
     tallies: list[Tally]
 
 
 class App:
     """The open facts of a data directory, and what can be done with them."""
 
-    def __init__(self, config: Config, registry: Registry, command: str) -> None:
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        command: str,
+        *,
+        threads: int | None = None,
+        watcher: Watcher | None = None,
+    ) -> None:
         """Open the facts; `command` is what others are told who wait for them.
 
-        Raises FactsInUse and StoreError.
+        `threads` limits those of one statement; `watcher` is told how far runs have come. Raises
+        FactsInUse and StoreError.
         """
         self.config, self.registry = config, registry
-        self.facts = Facts(config.folder, command, now=now())
+        self.facts = Facts(config.folder, command, now=now(), threads=threads)
         self.store = FactsRunStore(self.facts, now)
-        self._runner = Runner(self.store, now, lambda: random.uniform(-1, 1))  # noqa: S311 - spreads waits
+        spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
+        self._runner = Runner(self.store, now, spread, watcher)
 
     def __enter__(self) -> App:
         return self
@@ -84,12 +96,15 @@ class App:
         That they are pending is committed first: where this is broken off, the next run goes on.
         """
         cursor = self.facts.cursor()
-        walk = look_again(known_transcripts(cursor, session_key))
+        known = known_transcripts(cursor, session_key)
+        if processor.main_only:
+            known = [one for one in known if path_kind(one.session_key) == "main"]
+        walk = look_again(known)
         readable = [found.session_key for found in walk.found]
-        gone = set(processed_by(cursor, processor.name, session_key)).difference(readable)
+        kept = set(processed_by(cursor, processor.name, session_key)).difference(readable)
         with self.facts.transaction() as writing:
             begin_anew(writing, processor.name, readable)
-        return Reprocessed(len(readable), len(gone), self.run([processor], walk))
+        return Reprocessed(len(readable), len(kept), self.run([processor], walk))
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names.

@@ -9,17 +9,30 @@
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
   - StoreError           the data directory needs a person
+    · FolderClosed       it cannot be written to
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
   - TranscriptGone       its file is deleted: what was read of it is all there is
+  - TranscriptUnreadable its content can't be had now: no processor's fault
+    · CannotRead         the system refuses to open or read it
+    · NotDecompressible  damaged, or not what its name says
+    · CannotDecompress   the data directory has no room for its content
+  - TranscriptClosed     its file is there, and this user may not read it
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
 """
 
 from __future__ import annotations
 
+import os
+import shlex
 from pathlib import Path
+
+
+def printable(path: Path | str) -> str:
+    """Return a path as text for a message; bytes that are no UTF-8 are written out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class SessionmillError(Exception):
@@ -84,6 +97,19 @@ class StoreError(SessionmillError):
     """The data directory needs a person."""
 
 
+class FolderClosed(StoreError):
+    """The data directory, or a file in it, cannot be written to."""
+
+    def __init__(self, folder: Path, error: OSError | str) -> None:
+        reason = error if isinstance(error, str) else error.strerror or str(error)
+        super().__init__(
+            f"The data directory {folder} cannot be written to: {reason}. What was committed there "
+            "is safe. Give yourself the right (to see who has it: "
+            f"ls -la {shlex.quote(printable(folder))}), or make room, or name another with --db "
+            "DIR or SESSIONMILL_HOME."
+        )
+
+
 class NewerSchema(StoreError):
     """The facts were written by a newer program."""
 
@@ -119,9 +145,57 @@ class TranscriptGone(SessionmillError):
     """The file of a known transcript is not there any more."""
 
     def __init__(self, session_key: str, path: str) -> None:
+        key = session_key.replace("'", "''")
+        query = shlex.quote(f"FROM tool_calls WHERE session_key = '{key}'")
         super().__init__(
-            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept: "
-            f"sessionmill sql \"FROM session_usage WHERE session_key = '{session_key}'\""
+            f"{path} is gone, so {session_key} cannot be read again. What was read of it is kept, "
+            f"such as: sessionmill sql {query}"
+        )
+
+
+class TranscriptClosed(SessionmillError):
+    """The file of a known transcript cannot be read."""
+
+    def __init__(self, session_key: str, path: str, reason: str | None) -> None:
+        self.reason = reason or "it cannot be read"
+        super().__init__(
+            f"{path}, which is {session_key}, cannot be read: {self.reason}. Let this user read it."
+        )
+
+
+class TranscriptUnreadable(SessionmillError):
+    """A transcript's content can't be had now: an error of the run, which tries it each time."""
+
+
+class CannotRead(TranscriptUnreadable):
+    """The operating system refuses to open or to read a transcript."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        super().__init__(
+            f"cannot be read: {error.strerror or error}. Nothing new of it is taken in; each run "
+            f"tries it again. To see who may read it: ls -ld {shlex.quote(printable(path))}"
+        )
+
+
+class NotDecompressible(TranscriptUnreadable):
+    """A compressed transcript is damaged, or not what its name says."""
+
+    def __init__(self, path: Path, program: str, reason: str) -> None:
+        super().__init__(
+            f"not readable as {program}: {reason}. Nothing new of it is taken in; each run tries "
+            f"it again. To check it: {program} -t {shlex.quote(printable(path))}"
+        )
+
+
+class CannotDecompress(TranscriptUnreadable):
+    """There is no room, or no right, to write a transcript's content down."""
+
+    def __init__(self, path: Path, spool: Path, length: int, reason: str) -> None:
+        super().__init__(
+            f"cannot be decompressed into {printable(spool)}: {reason}; {length // 2**20} MB of "
+            "its content had been written, and are deleted. Nothing new of it is taken in; each "
+            f"run tries it again. Make room there, or decompress {printable(path)} yourself; "
+            "then: sessionmill run"
         )
 
 

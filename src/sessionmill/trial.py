@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from sessionmill.collect.discover import Found, Walk
+from sessionmill.collect.known import written
 from sessionmill.errors import ProcessorUnusable
 from sessionmill.plugins import Processor, build
 from sessionmill.registry import Registry
@@ -32,7 +33,7 @@ class Trial:
         self.warnings: list[str] = []
         if not processor.spec.startswith("sessionmill."):
             Registry.of_built_ins().check_names(processor)
-        self.facts = MemoryFacts(now=clock())
+        self.facts = MemoryFacts(now=clock(), spool=processor.folder.with_name("spool"))
         self._before = set(tables_of(self.facts.cursor()))
         self._store = FactsRunStore(self.facts, clock)
         for name, reason in self._store.prepare([processor]).items():
@@ -75,7 +76,10 @@ class Trial:
 
 
 def transcript_at(path: Path, username: str) -> Found:
-    """Return a file as a transcript of `username`, directly below their directory."""
+    """Return a file as a transcript of `username`; of a sub-agent's, the path names the session."""
     stat = path.stat()
-    key = f"{username}/{path.name}"
+    names = path.parts[-1:]
+    if path.parent.name == "subagents":
+        names = path.parts[-3:]
+    key = written("/".join((username, *names)))
     return Found(key, username, str(path.parent), str(path), stat.st_size, stat.st_mtime_ns)

@@ -139,7 +139,7 @@ class Books:
         """Return the worker's part, which outlives a run as a worker may."""
         if self._worker is None:
             built = {n: build(p.spec, p.folder, p.settings) for n, p in enumerate(processors)}
-            self._worker = Extracting(self._sent, _Unread(), built)
+            self._worker = Extracting(self._sent, _Unread(), built, self._data / "spool")
         return self._worker
 
     # Asking

@@ -16,6 +16,7 @@ from pages import README, Page, page, table_rows
 from sessionmill import config
 from sessionmill.cli.app import app
 from sessionmill.errors import UsageError
+from sessionmill.view import doctor
 from sessionmill.view.reports import GROUPS
 
 CONFIGURATION = page("configuration")
@@ -75,13 +76,15 @@ def test_every_command_stands_on_the_first_page_and_no_other_does() -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_told_with_its_default(command: str) -> None:
     section = CONFIGURATION.section(f"sessionmill {command}")
-    told = {row[0].strip("`"): row[1:] for row in table_rows(section)}
+    rows = [row for row in table_rows(section) if row[0].startswith("`--")]
+    told = {row[0].strip("`"): row[1:] for row in rows}
     taken = options(command)
     assert set(told) == {option.name for option in taken if option.is_option}
     for option in taken:
         if not option.is_option:
-            shown = rf"`sessionmill {command} (?:[^`]* )?\[?{option.name}"
-            assert re.search(shown, section), option.name
+            assert re.search(rf"`sessionmill {command} (?:\w+ )?\[?{option.name}", section), (
+                option.name
+            )
         elif option.default not in (None, Ellipsis):
             assert told[option.name][0].strip("`") == str(option.default), option.name
 
@@ -90,6 +93,14 @@ def test_everything_to_sum_up_by_is_told() -> None:
     rows = table_rows(CONFIGURATION.section("sessionmill report usage"))
     row = next(row for row in rows if row[0] == "`--by`")
     assert set(re.findall(r"`(\w+)`", row[2])) == set(GROUPS)
+
+
+def test_every_check_of_an_examination_is_told_and_no_other_is() -> None:
+    rows = table_rows(CONFIGURATION.section("sessionmill doctor"))
+    told = [row[0].strip("`") for row in rows if not row[0].startswith("`--")]
+    source = Path(doctor.__file__).read_text("utf-8")
+    found = re.findall(r"(?:Finding|by_version)\(\s*\"(\w+)\"", source)
+    assert told == list(dict.fromkeys(found)), "in the order in which they are made"
 
 
 # ── the environment ──

@@ -168,7 +168,10 @@ def test_a_transcript_that_cannot_be_read_counts_no_attempt_and_is_tried_each_ru
     place: Place, spec: str
 ) -> None:
     tally = found_then(place, spec, replace_by_a_folder)
-    assert errors_of(tally) == {key("s1"): "Is a directory"}
+    [(session, reason)] = errors_of(tally).items()
+    assert session == key("s1")
+    assert "cannot be read: Is a directory." in reason
+    assert reason.endswith(f"ls -ld {place.path('s1')}"), "the way out"
     assert place.ask("FROM session_processor_state") == []
     place.path("s1").rmdir()
     place.write("s1")

@@ -48,8 +48,7 @@ class Words:
 
 
 def memory(folder: Path, clock: FakeClock) -> MemoryFacts:
-    del folder
-    return MemoryFacts(now=clock())
+    return MemoryFacts(now=clock(), spool=folder / "spool")
 
 
 def file(folder: Path, clock: FakeClock) -> Facts:
@@ -171,25 +170,27 @@ def live_through(owner: Owner) -> Iterator[tuple[str, Dump]]:
     yield "marked", owner.tables()
 
     owner.store.unmark("words", "b1")
-    owner.store.write_run(
-        RunRow(
-            run_id="r1",
-            processor_name="words",
-            version=1,
-            actor="a test",
-            started_at=owner.clock(),
-            seconds=1.5,
-            outcome="paused",
-            seen=3,
-            scanned=3,
-            processed=1,
-            skipped=0,
-            capped=2,
-            errors=0,
-            items_extracted=7,
-            resume_at=owner.clock(),
-            pause_reason="the service is away",
-        )
+    owner.store.write_runs(
+        [
+            RunRow(
+                run_id="r1",
+                processor_name="words",
+                version=1,
+                actor="a test",
+                started_at=owner.clock(),
+                seconds=1.5,
+                outcome="paused",
+                seen=3,
+                scanned=3,
+                processed=1,
+                skipped=0,
+                capped=2,
+                errors=0,
+                items_extracted=7,
+                resume_at=owner.clock(),
+                pause_reason="the service is away",
+            )
+        ]
     )
     assert owner.store.last_runs()["words"].pause_reason == "the service is away"
     yield "run", owner.tables()

@@ -432,6 +432,7 @@ WORKING_TABLES = [
     "jobs",
     "renamed",
     "states",
+    "marked",
     "named",
     "found",
 ]

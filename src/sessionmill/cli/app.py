@@ -125,6 +125,14 @@ _command(
     "Generate the transcripts of a team that never was, to try things on.",
     "demo /tmp/team",
 )
+_command(
+    app,
+    "completion",
+    "completion:completion",
+    "Print what lets a shell complete commands and options. For bash, in ~/.bashrc:"
+    ' eval "$(sessionmill completion bash)"',
+    "completion zsh > ~/.zfunc/_sessionmill",
+)
 
 report = App(
     name="report",

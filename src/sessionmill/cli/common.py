@@ -16,6 +16,7 @@ from cyclopts import Parameter
 from sessionmill import config
 from sessionmill.app import App
 from sessionmill.cli.output import warn
+from sessionmill.cli.progress import Bar
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import Root
 from sessionmill.registry import Registry
@@ -36,14 +37,15 @@ Specs = Annotated[
 Dirs = Annotated[list[Path] | None, Parameter(negative="")]
 
 
-def open_app(db: Path | None, specs: list[str] | None = None) -> App:
+def open_app(db: Path | None, specs: list[str] | None = None, *, threads: int | None = None) -> App:
     """Open a data directory with its processors."""
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     settings = config.load(db)
     with stdout_to_stderr():
         registry = Registry.of(settings, specs or ())
-    app = App(settings, registry, shlex.join(["sessionmill", *sys.argv[1:]]))
+    command = shlex.join(["sessionmill", *sys.argv[1:]])
+    app = App(settings, registry, command, threads=threads, watcher=Bar())
     if app.facts.notice:
         warn(app.facts.notice)
     for name, reason in app.store.prepare(list(registry.usable.values())).items():

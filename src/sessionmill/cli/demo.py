@@ -18,9 +18,9 @@ def demo(
     /,
     *,
     users: Annotated[int, Parameter(help="People in the team.")] = 4,
-    days: Annotated[int, Parameter(help="Days they worked.")] = 14,
+    days: Annotated[int, Parameter(help="Days they worked, up to 15 March 2026.")] = 14,
     seed: Annotated[int, Parameter(help="The same seed makes the same bytes.")] = 1,
-    bytes: Annotated[int, Parameter(help="Go on until there are so many.")] = 0,
+    bytes: Annotated[int, Parameter(help="Go on until there are so many, further back.")] = 0,
     json: Json = False,
     db: Db = None,
 ) -> int:

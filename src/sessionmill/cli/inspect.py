@@ -6,14 +6,15 @@ import shlex
 from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from sessionmill.app import App, now
 from sessionmill.cli.common import Db, Dirs, Json, Specs, db_option, find, open_app, program_name
-from sessionmill.cli.output import print_json, print_record, print_rows, print_table, printable
+from sessionmill.cli.output import print_json, print_line, print_record, print_rows, shown
 from sessionmill.cli.reports import Day
+from sessionmill.collect.known import find_again
 from sessionmill.errors import ProcessorUnknown
 from sessionmill.view import doctor as examination
 from sessionmill.view import sessions as listing
@@ -51,7 +52,7 @@ def show(
     /,
     *,
     after: Annotated[int, Parameter(help="Go on behind the line at this byte.")] = -1,
-    limit: Annotated[int, Parameter(help="Rows of one page.")] = 50,
+    limit: Annotated[int, Parameter(help="Rows of one page, but for those of its last line.")] = 50,
     characters: Annotated[int, Parameter(help="Of each text, at most.")] = 200,
     json: Json = False,
     db: Db = None,
@@ -59,28 +60,41 @@ def show(
     """Show what happened in a session, from its transcript: turns, calls, tokens, errors."""
     with open_app(db) as app:
         known = app.transcript(session)
-    rows = transcript.page(
-        known.path,
-        known.session_key,
-        known.agent,
-        after=after,
-        limit=limit,
-        characters=characters,
-    )
+    rows = transcript.page(find_again(known), after=after, limit=limit, characters=characters)
     if json:
         print_json(rows.document())
         return 0
     if after < 0:
-        print_record(list(known._fields), list(known))
+        print_record(known._fields, known)
         print()
-    if rows.values:
-        print_table(rows.columns, rows.values, cut=True)
-    else:
+    for row in rows.document()["rows"]:
+        _print_said(row)
+    if not rows.values:
         print("Nothing more is said.")
     if rows.truncated:
         go_on = f"show {shlex.quote(known.session_key)} --after {rows.values[-1][0]}"
-        print(f"There is more: {program_name()} {go_on}{db_option(app.config.folder)}")
+        print_line(f"There is more: {program_name()} {go_on}{db_option(app.config.folder)}")
     return 0
+
+
+def _print_said(row: dict[str, Any]) -> None:
+    """Print a row of a page as two lines: what it is, and what is said, as far as it fits."""
+    figures = [
+        f"{row[name]:,} {words}"
+        for name, words in (
+            ("input_tokens", "tokens read"),
+            ("output_tokens", "written"),
+            ("result_bytes", "bytes"),
+        )
+        if row[name] is not None
+    ]
+    failed = ["failed"] if row["is_error"] else []
+    what = " ".join(filter(None, (row["what"], row["name"])))
+    told = ", ".join([*figures, *failed])
+    head = f"{row['line_offset']:>11,}  {shown(row['at'])}  {what}{': ' if told else ''}{told}"
+    print_line(head, cut=True)
+    if row["text"]:
+        print_line(row["text"], indent=13, cut=True)
 
 
 def status(
@@ -96,27 +110,32 @@ def status(
     `lag_seconds`: how long ago the longest waiting transcript was written to.
     """
     with open_app(db, processor) as app:
-        stands, troubled = _stands(app, name), standing.troubled(app.facts.cursor(), name)
+        troubled = standing.troubled(app.facts.cursor(), name)
+        stands = _stands(app, name, known=bool(troubled.values))
         disk = standing.disk(app.config.folder)
     if json:
         documents = {"sessions": troubled.document(), "disk": asdict(disk)}
         print_json(stands.document() | documents)
         return 0
-    print_table(stands.columns, stands.values)
+    print_rows(stands, as_json=False)
     if troubled.values:
-        print("\nSessions that it failed on:")
+        print("\nSessions that failed:")
         print_rows(troubled, as_json=False)
         print("\nMend the cause, then: sessionmill retry && sessionmill run")
-    print(f"\nThe facts in {disk.folder} take {disk.facts_bytes:,} bytes; ", end="")
-    print(f"{disk.free_bytes:,} bytes are free.")
+    print()
+    print_line(f"The facts take {disk.facts_bytes:,} bytes in {disk.folder}")
+    print(f"Free there: {disk.free_bytes:,} bytes")
     return 0
 
 
-def _stands(app: App, name: str | None) -> Rows:
-    """Return how processors stand; those that can't run as well, with the reason."""
+def _stands(app: App, name: str | None, *, known: bool) -> Rows:
+    """Return how processors stand; those that can't run as well, with the reason.
+
+    Raises ProcessorUnknown for one that is not loaded, unless it is `known` to have failed.
+    """
     usable = [p for p in app.registry.usable.values() if name in (None, p.name)]
     unusable = [u for u in app.registry.unusable if name in (None, u.name)]
-    if name is not None and not usable and not unusable:
+    if name is not None and not usable and not unusable and not known:
         raise ProcessorUnknown(name, list(app.registry.usable))
     rows = standing.with_lag(
         app.store.standing(usable), standing.lags(app.facts.cursor(), usable, now())
@@ -145,10 +164,10 @@ def doctor(
         print_json(rows.document())
         return 0
     for check, findings in groupby(rows.values, key=itemgetter(0)):
-        print(check.replace("_", " "))
-        for _, subject, count, detail, to_do in findings:
-            number = "" if count is None else f"{count:,} "
-            print(printable(f"  {subject}: {number}{detail}"))
+        print_line(check.replace("_", " "))
+        for to_do, alike in groupby(findings, key=itemgetter(4)):
+            for _, subject, _, detail, _ in alike:
+                print_line(f"{subject}: {detail}", indent=2)
             if to_do:
-                print(f"      {to_do}")
+                print_line(to_do, indent=6)
     return 0

@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 import sys
+import traceback
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,13 +17,21 @@ from sessionmill.view.reports import Rows
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(_finite(document), default=_plain, ensure_ascii=False))
+    text = json.dumps(_finite(document), default=_plain, ensure_ascii=False)
+    # Half of a surrogate pair cannot be printed, but JSON can name it.
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def warn(text: str) -> None:
     """Say something on stderr."""
     lines = (printable(line) for line in f"sessionmill: {text}".split("\n"))
     print("\n".join(lines), file=sys.stderr)
+
+
+def print_traceback(error: BaseException) -> None:
+    """Print on stderr where an exception comes from."""
+    lines = "".join(traceback.format_exception(error)).splitlines()
+    print("\n".join(map(printable, lines)), file=sys.stderr)
 
 
 def print_rows(rows: Rows, *, as_json: bool) -> None:
@@ -38,12 +47,9 @@ def print_rows(rows: Rows, *, as_json: bool) -> None:
         print(f"… there are more than these {len(rows.values)} rows.")
 
 
-def print_table(
-    columns: Sequence[str], values: Sequence[Sequence[Any]], *, cut: bool = False
-) -> None:
-    """Print a table: numbers to the right, with thousands apart; lines `cut` to fit a terminal."""
-    most = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else None
-    texts = [[_text(value) for value in row] for row in values]
+def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+    """Print a table: numbers to the right, with thousands apart."""
+    texts = [[shown(value) for value in row] for row in values]
     widths = [max(len(c), *(len(row[i]) for row in texts)) for i, c in enumerate(columns)]
     right = [
         all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in column)
@@ -55,10 +61,10 @@ def print_table(
             cell.rjust(width) if to_right else cell.ljust(width)
             for cell, width, to_right in zip(cells, widths, right, strict=True)
         )
-        return "  ".join(padded).rstrip()[:most]
+        return "  ".join(padded).rstrip()
 
     print(line(columns))
-    print("  ".join("-" * width for width in widths)[:most])
+    print("  ".join("-" * width for width in widths))
     for row in texts:
         print(line(row))
 
@@ -66,13 +72,20 @@ def print_table(
 def print_record(columns: Sequence[str], row: Sequence[Any]) -> None:
     """Print one row, a column a line; figures, where all are, to the right."""
     width = max(map(len, columns))
-    texts = [_text(value) for value in row]
+    texts = [shown(value) for value in row]
     right = 0 if any(isinstance(value, str) for value in row) else max(map(len, texts))
     for name, text in zip(columns, texts, strict=True):
         print(f"{name.ljust(width)}  {text.rjust(right)}")
 
 
-def _text(value: Any) -> str:
+def print_line(text: str, *, indent: int = 0, cut: bool = False) -> None:
+    """Print one line; `cut` to fit, where it is printed on a terminal."""
+    width = shutil.get_terminal_size().columns if cut and sys.stdout.isatty() else None
+    print((" " * indent + printable(text))[:width])
+
+
+def shown(value: Any) -> str:
+    """Return a value as people read it."""
     if value is None:
         return "-"
     if isinstance(value, bool):

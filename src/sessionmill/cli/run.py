@@ -36,7 +36,8 @@ def run(
     Without --sessions, --claude or --codex: $SESSION_DATA_DIR, or else the agents' homes on this
     machine. Exit status 1 if any session failed.
     """
-    with open_app(db, processor) as app:
+    # The cores are for the workers; and to insert rows on several threads costs half as much again.
+    with open_app(db, processor, threads=1) as app:
         chosen = app.registry.named(names)
         _, walk = find(sessions, claude, codex, user)
         tallies = app.run(chosen, walk, budget=budget, due_only=due)
@@ -149,11 +150,10 @@ def reprocess(
         done = app.reprocess(chosen, key)
     if json:
         runs = [tally.report() for tally in done.tallies]
-        print_json({"processor": name, "anew": done.anew, "gone": done.gone, "runs": runs})
+        print_json({"processor": name, "anew": done.anew, "kept": done.kept, "runs": runs})
     else:
-        print(f"{done.anew:,} transcripts can be read, and were pending from their start.")
-        if done.gone:
-            print(f"{done.gone:,} are gone: the facts that were read of them are kept.")
+        print(f"To be read from their start: {done.anew:,}")
+        print(f"Gone, so that their facts are kept: {done.kept:,}")
         _print_runs(done.tallies)
     _warn(app, [name], done.tallies)
     return 1 if any(tally.errors for tally in done.tallies) else 0

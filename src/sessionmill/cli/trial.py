@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
-import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +13,18 @@ from cyclopts import Parameter
 
 from sessionmill import config
 from sessionmill.app import now
-from sessionmill.cli.common import Db, Json, open_app, stdout_to_stderr
-from sessionmill.cli.output import print_json, print_rows, warn
+from sessionmill.cli.common import Db, Json, stdout_to_stderr
+from sessionmill.cli.output import print_json, print_line, print_rows, print_traceback, warn
 from sessionmill.collect.discover import Found
-from sessionmill.collect.known import look_again
+from sessionmill.collect.known import find_again
+from sessionmill.collect.roots import path_kind
 from sessionmill.config import Config
-from sessionmill.errors import SessionmillError, TranscriptGone
+from sessionmill.contracts import RetryLater
+from sessionmill.errors import ProcessorUnusable, SessionmillError, SessionUnknown, UsageError
 from sessionmill.plugins import Processor, load
 from sessionmill.registry import Registry
+from sessionmill.store.known import known_transcripts, resolve
+from sessionmill.store.visit import visit
 from sessionmill.trial import Trial, transcript_at
 from sessionmill.view.reports import Rows
 
@@ -45,47 +50,74 @@ def try_out(
     It runs in this process, over empty facts in memory: what it prints is seen, what it raises is
     shown whole, a debugger can stop in it.
     """
+    if limit < 1:
+        raise UsageError("--limit is more than zero")
     settings = config.load(db)
+    found = _found(session, settings.folder)
     with tempfile.TemporaryDirectory() as folder, stdout_to_stderr():
-        try:
-            processor = _load(spec, settings, Path(folder))
-            found = _found(session, db)
-            with Trial.of(processor, now) as trial:
-                items = trial.process(found)
-                tables = trial.tables(limit)
-        except SessionmillError as error:
-            if error.__cause__ is not None:
-                traceback.print_exception(error.__cause__)
-            raise
-        except Exception:
-            # Whatever it is, it is the processor's: its author wants to see where.
-            traceback.print_exc()
-            warn(f"{spec} failed; nothing was written.")
-            return 1
+        tried = _tried(spec, replace(settings, folder=Path(folder)), found, limit)
+    if tried is None:
+        return 1
+    items, tables = tried
     _print(found.session_key, items, tables, as_json=json)
     return 0
 
 
-def _load(spec: str, settings: Config, folder: Path) -> Processor:
-    """Load a processor by its class or its name, with `folder` for its own."""
-    if ":" not in spec:
-        [known] = Registry.of(settings).named([spec])
-        spec = known.spec
-    elif "" not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    return load(spec, folder, settings.processors)
+def _tried(
+    spec: str, settings: Config, found: Found, limit: int
+) -> tuple[int, dict[str, Rows]] | None:
+    """Return what a processor writes of a transcript; None, with the reason said, if it fails."""
+    try:
+        processor = _load(spec, settings)
+        _check_kind(processor, found)
+        with Trial.of(processor, now) as trial:
+            items = trial.process(found)
+            for warning in trial.warnings:
+                warn(warning)
+            return items, trial.tables(limit)
+    except RetryLater as later:
+        warn(f"{spec} asks to be tried again later: {later}; nothing was written.")
+    except SessionmillError as error:
+        if isinstance(error, ProcessorUnusable) and error.__cause__ is not None:
+            print_traceback(error.__cause__)
+        raise
+    except (Exception, SystemExit) as error:
+        # Whatever it is, it is the processor's: its author wants to see where.
+        print_traceback(error)
+        warn(f"{spec} failed; nothing was written.")
+    return None
 
 
-def _found(session: str, db: Path | None) -> Found:
+def _found(session: str, folder: Path) -> Found:
     """Return the transcript that a path names, or else what the facts know by that name."""
-    path = Path(session)
-    if path.is_file():
-        return transcript_at(path.absolute(), config.os_user())
-    with open_app(db) as app:
-        known = app.transcript(session)
-    for found in look_again([known]).found:
-        return found
-    raise TranscriptGone(known.session_key, known.path)
+    if os.path.isfile(session):  # noqa: PTH113 - Path.is_file raises behind a closed folder
+        return transcript_at(Path(session).absolute(), config.os_user())
+    with visit(folder) as facts:
+        if facts is None:
+            raise SessionUnknown(session, [])
+        [known] = known_transcripts(facts, resolve(facts, session))
+    return find_again(known)
+
+
+def _load(spec: str, settings: Config) -> Processor:
+    """Load a processor by its class or its name."""
+    if ":" not in spec:
+        [named] = Registry.of(settings).named([spec])
+        return named
+    if "" not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    processor = load(spec, settings.folder, settings.processors)
+    Registry().check_names(processor)
+    return processor
+
+
+def _check_kind(processor: Processor, found: Found) -> None:
+    """Raise UsageError for a transcript that a run would not give to the processor."""
+    if processor.main_only and path_kind(found.session_key) != "main":
+        raise UsageError(
+            f"{processor.name} is given main transcripts alone, and {found.session_key} is a "
+            "sub-agent's."
+        )
 
 
 def _print(session_key: str, items: int, tables: dict[str, Rows], *, as_json: bool) -> None:
@@ -94,10 +126,10 @@ def _print(session_key: str, items: int, tables: dict[str, Rows], *, as_json: bo
         print_json({"session": session_key, "items": items, "tables": documents})
         return
     for name, rows in tables.items():
-        print(name)
+        print_line(name)
         print_rows(_own(rows), as_json=False)
         print()
-    print(f"{items:,} rows of {session_key}; nothing was written.")
+    print_line(f"Items of {session_key}, as a run counts them: {items:,}. Nothing was written.")
 
 
 def _own(rows: Rows) -> Rows:

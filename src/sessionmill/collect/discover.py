@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import os
+import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
+from sessionmill.collect.contents import ENDINGS, compare, content, plain_name, program_of
 from sessionmill.collect.roots import Root
+from sessionmill.errors import CannotRead, TranscriptUnreadable, printable
 
-ENDING = ".jsonl"
+_MISSING = (
+    "there is no such directory. Nothing that it held is marked as gone. Mount it, mend its name, "
+    "or leave it out"
+)
 
 
 class Found(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +71,7 @@ def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
     errors = len(result.errors)
     if not os.path.isdir(real):  # noqa: PTH112 - Path.is_dir raises behind a closed folder
         if root.expected:
-            result.errors.append((_text(real), "there is no such directory"))
+            result.errors.append((_text(real), _MISSING))
         else:
             result.absent.append(_text(real))
         return
@@ -99,14 +106,14 @@ def _walk_user(
         for entry in _entries(directory, result):
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
-                if name.endswith(ENDING):
+                if name.endswith(ENDINGS):
                     result.passed_over.append((_text(entry.path), "a directory"))
                 else:
                     pending.append((entry.path, f"{below}{name}/"))
-            elif name.endswith(ENDING) and name.startswith(prefix):
+            elif name.endswith(ENDINGS) and name.startswith(prefix):
                 stat = _stat(entry, real, result)
                 if stat is not None:
-                    key = _text(f"{username}/{below}{name}")
+                    key = _text(f"{username}/{below}{plain_name(name)}")
                     size, mtime_ns = stat.st_size, stat.st_mtime_ns
                     yield Found(key, username, folder, entry.path, size, mtime_ns)
             elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - quick, and never raises
@@ -123,7 +130,7 @@ def _stat(entry: os.DirEntry[str], real: str, result: Walk) -> os.stat_result | 
     except FileNotFoundError:
         return None  # deleted since it was listed
     except OSError as error:
-        result.errors.append((_text(entry.path), error.strerror or str(error)))
+        result.errors.append((_text(entry.path), str(CannotRead(Path(entry.path), error))))
         return None
 
 
@@ -132,8 +139,16 @@ def _entries(directory: str, result: Walk) -> list[os.DirEntry[str]]:
         with os.scandir(directory) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        result.errors.append((_text(directory), error.strerror or str(error)))
+        result.errors.append((_text(directory), _closed(directory, error)))
         return []
+
+
+def _closed(directory: str, error: OSError) -> str:
+    return (
+        f"cannot be looked into: {error.strerror or error}. What is in it is not read, and nothing "
+        "below its root is marked as gone. To see who may look: "
+        f"ls -ld {shlex.quote(_text(directory))}"
+    )
 
 
 def _inside(entry: os.DirEntry[str], real: str) -> bool:
@@ -151,7 +166,7 @@ def _pass_over(entry: os.DirEntry[str], result: Walk) -> None:
         why = "a link out of the root"
     elif not entry.is_file(follow_symlinks=False):
         why = "not a regular file"
-    elif entry.name.endswith(ENDING):
+    elif entry.name.endswith(ENDINGS):
         why = "in no user's folder"
     if why:
         result.passed_over.append((_text(entry.path), why))
@@ -159,35 +174,36 @@ def _pass_over(entry: os.DirEntry[str], result: Walk) -> None:
 
 def _text(name: str) -> str:
     """Return a name as text that a database can hold: undecodable bytes are written out."""
-    if name.isascii():
-        return name
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return name if name.isascii() else printable(name)
 
 
 def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk) -> None:
     """Two files claim one key: the one that extends the other counts."""
-    small, large = sorted((first, second), key=lambda found: found.size)
+    both = f"{_text(first.path)} and {_text(second.path)}"
     try:
-        if _extends(large.path, small.path):
-            keys[large.session_key] = large
-            return
+        with (
+            closing(content(Path(first.path), first.size)) as one,
+            closing(content(Path(second.path), second.size)) as other,
+        ):
+            comparison = compare(one, other)
     except OSError as error:
-        why = f"two files have this key, and {error.filename} cannot be read: {error.strerror}"
-        result.errors.append((first.session_key, why))
+        unreadable = _text(error.filename) if error.filename else "one of them"
+        why = f"{unreadable} cannot be read: {error.strerror}"
+        result.errors.append((first.session_key, f"{both} have this key, and {why}"))
         return
-    result.errors.append(
-        (
-            first.session_key,
+    except TranscriptUnreadable as error:
+        result.errors.append((first.session_key, f"{both} have this key, and one is {error}"))
+        return
+    if comparison == "different":
+        why = (
             f"two different files have this key: {_text(first.path)} is read, "
-            f"{_text(second.path)} is not. "
-            "Rename or remove one of them.",
+            f"{_text(second.path)} is not. Rename or remove one of them."
         )
-    )
+        result.errors.append((first.session_key, why))
+    elif comparison == "second extends" or (comparison == "same" and _is_plainer(second, first)):
+        keys[second.session_key] = second
 
 
-def _extends(large: str, small: str) -> bool:
-    with Path(large).open("rb") as whole, Path(small).open("rb") as part:
-        while chunk := part.read(1024 * 1024):
-            if whole.read(len(chunk)) != chunk:
-                return False
-    return True
+def _is_plainer(second: Found, first: Found) -> bool:
+    """Tell whether of two files with the same content the second is the one not compressed."""
+    return program_of(second.path) is None and program_of(first.path) is not None

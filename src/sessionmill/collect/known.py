@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from stat import S_ISREG
 from typing import Protocol
 
 from sessionmill.collect.discover import Found, Walk
+from sessionmill.errors import TranscriptClosed, TranscriptGone
 
-_WRITTEN_OUT = re.compile(rb"\\x([0-9a-f]{2})")
+_WRITTEN_OUT = re.compile(rb"\\x([89a-f][0-9a-f])")
 
 
 class Known(Protocol):
@@ -38,24 +40,44 @@ class Known(Protocol):
 def look_again(known: Iterable[Known]) -> Walk:
     """Look at known transcripts.
 
-    Those that are not there, or cannot be looked at, are not in it; none counts as gone for that:
-    only a walk over a whole root proves so much.
+    Those that are not there are not in it, and those that cannot be looked at are errors; none
+    counts as gone for that: only a walk over a whole root proves so much.
     """
     walk = Walk()
     for one in known:
-        path = native(one.path)
         try:
-            stat = os.stat(path)  # noqa: PTH116 - a path of any bytes
-        except OSError:
+            walk.found.append(find_again(one))
+        except TranscriptGone:
             continue
-        walk.found.append(
-            Found(one.session_key, one.username, one.root, path, stat.st_size, stat.st_mtime_ns)
-        )
+        except TranscriptClosed as error:
+            walk.errors.append((one.path, error.reason))
     return walk
 
 
+def find_again(known: Known) -> Found:
+    """Look at a known transcript. Raises TranscriptGone and TranscriptClosed."""
+    path = native(known.path)
+    try:
+        stat = os.stat(path)  # noqa: PTH116 - a path of any bytes
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise TranscriptGone(known.session_key, known.path) from error
+    except OSError as error:
+        raise TranscriptClosed(known.session_key, known.path, error.strerror) from error
+    if not S_ISREG(stat.st_mode):
+        # A folder or a pipe stands in its place: a walk would pass it over, and so do we.
+        raise TranscriptGone(known.session_key, known.path)
+    return Found(
+        known.session_key, known.username, known.root, path, stat.st_size, stat.st_mtime_ns
+    )
+
+
+def written(path: str) -> str:
+    r"""Return a path as text that anything can hold: bytes that are no UTF-8 as `\xff`."""
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def native(written: str) -> str:
-    r"""Return the path that is stored as text: bytes that were no UTF-8 are written as `\xff`."""
+    """Return the path that was written as text."""
     if "\\x" not in written or os.path.lexists(written):
         return written
     return os.fsdecode(

@@ -63,16 +63,24 @@ def codex_root(folder: Path, username: str, *, expected: bool = True) -> Root:
     return Root("codex", folder, folder, username, expected)
 
 
-def kept_days(root: Root) -> int | None:
-    """Return after how many days Claude Code deletes a transcript; None for other roots."""
-    if root.kind != "claude" or not os.path.isdir(root.folder):  # noqa: PTH112 - as above
+def claude_home(root: Root) -> Path | None:
+    """Return the Claude Code home that a root is, or lies in; None where it is a mere folder."""
+    if root.kind != "claude":
         return None
+    if root.folder != root.given:
+        return root.given
+    above = root.given.absolute().parent
+    return above if root.given.name == "projects" and _is_claude_home(above) else None
+
+
+def kept_days(home: Path) -> int:
+    """Return after how many days Claude Code deletes a transcript of its home."""
     try:
-        said = json.loads((root.given / "settings.json").read_text("utf-8"))
+        said = json.loads((home / "settings.json").read_text("utf-8"))
         days = said.get("cleanupPeriodDays", _KEPT_DAYS)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return _KEPT_DAYS
-    return days if isinstance(days, int) else _KEPT_DAYS
+    return days if type(days) is int else _KEPT_DAYS
 
 
 def path_kind(session_key: str) -> PathKind:

@@ -183,13 +183,14 @@ class ClaudeCode:
         del state
         self._key = key
         #: A line's rank is its file's, or its own within a main file.
-        self._agent_file = path_kind == "agent_file"
+        agent_file = path_kind == "agent_file"
+        self._rank = CopyRank.AGENT_FILE if agent_file else CopyRank.MAIN
+        self._sidechain_rank = CopyRank.AGENT_FILE if agent_file else CopyRank.SIDECHAIN
         self.state: Any = None
 
     def read(self, line: Line, offset: int, end: int, raw: memoryview | bytes) -> Record:
         """Return what `line`, parsed from `raw`, says."""
         kind, at = line.type, line.timestamp
-        rank = CopyRank.SIDECHAIN if line.isSidechain else CopyRank.MAIN
         record = Record(
             offset,
             end,
@@ -200,7 +201,7 @@ class ClaudeCode:
             line.cwd,
             line.version,
             line.agentId,
-            CopyRank.AGENT_FILE if self._agent_file else rank,
+            self._sidechain_rank if line.isSidechain else self._rank,
             raw,
         )
         if kind == "assistant":
@@ -233,18 +234,22 @@ class ClaudeCode:
                 record.responses = _fallback(id, message.model, usage)
         content = message.content
         if isinstance(content, list):
+            calls = []
             for block in content:
-                if block.type == "tool_use" and block.id and block.name:
-                    record.calls += (_call(block.id, block.name, block.input),)
+                if block.type == "tool_use" and (call_id := block.id) and (name := block.name):
+                    call = _call(call_id, name, block.input)
+                    calls.append(call)
+            if calls:
+                record.calls = tuple(calls)
 
     def _read_turn(self, line: Line, record: Record) -> None:
         content = line.message.content if line.message is not None else None
         if isinstance(content, list):
-            results = [
-                Result(block.tool_use_id, block.is_error is True, _result_bytes(block.content))
-                for block in content
-                if block.type == "tool_result" and block.tool_use_id
-            ]
+            results = []
+            for block in content:
+                if block.type == "tool_result" and (call_id := block.tool_use_id):
+                    size = _result_bytes(block.content)
+                    results.append(Result(call_id, block.is_error is True, size))
             if results:
                 # The client's answer to calls, whatever else it holds.
                 record.results = tuple(results)

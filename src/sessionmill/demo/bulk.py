@@ -4,21 +4,26 @@ Every id of a told session holds one tag, every time one day, every path one pro
 those three replaced, so it costs three passes over its bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache, partial
 from itertools import count
 from pathlib import Path
-from random import Random
 
-from sessionmill.demo import words
+from sessionmill.demo import codex_story, words
 from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse
-from sessionmill.demo.story import CLIENTS, Client, Story
+from sessionmill.demo.clients import CLIENTS, Client
+from sessionmill.demo.codex import CodexRollout
+from sessionmill.demo.dice import Dice
+from sessionmill.demo.scenes import agents, client, people, tools
+from sessionmill.demo.story import Story
 from sessionmill.demo.transcript import Ids
 
 _TAG = "5e55104d"
 _DAY = "2001-02-03"
 _PROJECT = "bulk-project"
+_PLACE = f"-work-{_PROJECT}"
 
 #: Sessions of one user on one day; more of them take more days.
 _SESSIONS_A_DAY = 6
@@ -29,6 +34,8 @@ _LONG_LINE = "'/@shop/cart@1.204.0': { resolution: \"sha512-Zm9v\" }\n" * 800
 
 #: Steps of each told session: the lengths that copies have.
 _LENGTHS = (40, 90, 160, 320)
+#: Turns of each told session of Codex.
+_TURNS = (2, 5, 10, 20, 40, 60)
 
 
 class Writer:
@@ -73,29 +80,46 @@ class _Told:
     files: dict[str, bytes]
 
     def copy(self, *, tag: str, day: date, project: str) -> Iterator[tuple[str, bytes]]:
+        new = {_TAG: tag, _DAY: day.isoformat(), _PROJECT: project}
         for path, content in self.files.items():
-            changed = content.replace(_TAG.encode(), tag.encode())
-            changed = changed.replace(_DAY.encode(), day.isoformat().encode())
-            yield path.replace(_TAG, tag), changed.replace(_PROJECT.encode(), project.encode())
+            path = path.replace(_DAY.replace("-", "/"), f"{day:%Y/%m/%d}")  # noqa: PLW2901
+            for was, becomes in new.items():
+                path = path.replace(was, becomes)  # noqa: PLW2901
+                content = content.replace(was.encode(), becomes.encode())  # noqa: PLW2901
+            yield path, content
 
 
 def fill(writer: Writer, size_bytes: int, *, users: int, days: int, seed: int, end: date) -> None:
     """Write copies until that many bytes are there in all, going back in time as they grow."""
-    random = Random(seed)  # noqa: S311 -- made-up figures, no secrets
-    told = [_tell(client, steps, seed, random) for client in CLIENTS[1:] for steps in _LENGTHS]
+    dice = Dice(seed)
+    originals = _originals(seed)
     names = words.NAMES[: max(users, min(len(words.NAMES), users + size_bytes // _BYTES_A_USER))]
     for number in count():
         name = names[number % len(names)]
         sitting = number // len(names)
         back = sitting % days if sitting < days * _SESSIONS_A_DAY else sitting // _SESSIONS_A_DAY
-        project = random.choice(words.PROJECTS)
-        copied = random.choice(told).copy(
-            tag=_tag(number, seed), day=end - timedelta(days=back), project=project
-        )
+        project = dice.choice(words.PROJECTS)
+        day = _working_day(end - timedelta(days=back), number)
+        copied = dice.choice(originals)().copy(tag=_tag(number, seed), day=day, project=project)
         for path, content in copied:
-            writer.write(f"{name}/-work-{project}/{path}", content)
+            writer.write(f"{name}/{path}", content)
         if writer.bytes >= size_bytes:
             return
+
+
+def _originals(seed: int) -> list[Callable[[], _Told]]:
+    """Return what tells each session that is copied, when it is asked for the first time."""
+    plans: list[Callable[[Dice], _Told]] = [
+        *(partial(_tell, used, steps, seed) for used in CLIENTS[3:] for steps in _LENGTHS),
+        *(partial(_tell_forked, CLIENTS[-1], steps, seed) for steps in _LENGTHS[:2]),
+        *(partial(_tell_codex, turns, seed) for turns in _TURNS),
+    ]
+    return [cache(partial(tell, Dice(seed + nth))) for nth, tell in enumerate(plans)]
+
+
+def _working_day(day: date, number: int) -> date:
+    """Move four of five sessions of a weekend to the days before it."""
+    return day - timedelta(days=2) if day.weekday() >= 5 and number % 5 else day
 
 
 def _tag(number: int, seed: int) -> str:
@@ -103,22 +127,61 @@ def _tag(number: int, seed: int) -> str:
     return f"{(number * 2_654_435_761 + seed * 40_503) % 2**32:08x}"
 
 
-def _tell(client: Client, steps: int, seed: int, random: Random) -> _Told:
+def _tell(used: Client, steps: int, seed: int, dice: Dice) -> _Told:
     """Tell a session in which every id holds the tag."""
-    session_id = f"{_TAG}-{steps:04x}-4{client.version.replace('.', ''):0>3.3}-8000-{seed:012x}"
+    return _placed(_story(used, steps, seed, dice))
+
+
+def _tell_forked(used: Client, steps: int, seed: int, dice: Dice) -> _Told:
+    """Tell a session that was resumed under another id, with most of it copied."""
+    story = _story(used, steps, seed + 1, dice)
+    fork = story.main.fork(f"{story.main.session_id[:-1]}f", lines=len(story.main) * 2 // 3)
+    fork.ids = _TaggedIds(f"bulk {fork.session_id}")
+    resumed = Story(fork.wait(3600), used, dice, result_size=3_200)
+    resumed.turn(steps=steps // 4)
+    return _placed(story, resumed)
+
+
+def _placed(*stories: Story) -> _Told:
+    files = {path: content for story in stories for path, content in story.files().items()}
+    return _Told({f"{_PLACE}/{path}": content for path, content in files.items()})
+
+
+def _story(used: Client, steps: int, seed: int, dice: Dice) -> Story:
+    kind = used.version.replace(".", "")[-3:]
+    session_id = f"{_TAG}-{steps:04x}-4{kind:0>3}-8000-{seed % 2**44:011x}0"
     start = datetime.fromisoformat(f"{_DAY}T06:00:00").replace(tzinfo=UTC)
-    main = ClaudeTranscript(
-        session_id, cwd=f"/work/{_PROJECT}", version=client.version, start=start
-    )
+    main = ClaudeTranscript(session_id, cwd=f"/work/{_PROJECT}", version=used.version, start=start)
     main.ids = _TaggedIds(f"bulk {session_id}")
-    story = Story(main, client, random, result_size=3_200)
+    story = Story(main, used, dice, result_size=3_200)
     for part in range(steps // 20):
         story.turn(steps=12)
-        story.use_skill(random.choice(words.SKILLS))
+        story.use_skill(dice.choice(words.SKILLS))
         story.call_mcp()
-        story.command(random.choice(words.CUSTOM_COMMANDS), custom=True)
+        story.command(dice.choice(words.CUSTOM_COMMANDS), custom=True)
+        tools.call_in_parallel(story)
+        if used.relays:
+            tools.run_long(story)
+            client.hook(story)
+        if used.attaches:
+            client.attach_hooks(story)
+            people.attach_prompts(story)
         if part % 3 == 0:
             story.delegate()
+            agents.delegate_to_the_background(story)
+        if part % 8 == 7:
+            client.compact(story)
         story.fail()
     story.speaker.use(ToolUse("Read", {"file_path": "pnpm-lock.yaml"}), _LONG_LINE * (steps // 40))
-    return _Told(story.files())
+    return story
+
+
+def _tell_codex(turns: int, seed: int, dice: Dice) -> _Told:
+    """Tell a rollout in which every id holds the tag."""
+    start = datetime.fromisoformat(f"{_DAY}T06:00:00").replace(tzinfo=UTC)
+    session_id = f"{_TAG}-{turns:04x}-7c41-8000-{seed % 2**48:012x}"
+    rollout = CodexRollout(session_id, cwd=f"/work/{_PROJECT}", start=start)
+    rollout.ids = _TaggedIds(f"bulk {session_id}")
+    for _ in range(turns):
+        codex_story.turn(rollout, dice)
+    return _Told({rollout.relative_path.as_posix(): bytes(rollout)})

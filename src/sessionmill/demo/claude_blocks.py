@@ -1,15 +1,31 @@
 """The inner parts of Claude Code's lines: tool_use and tool_result, usage blocks, command tags."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+Release = tuple[int, ...]
+
+#: From here on a result names the line of its call.
+CALLERS_SINCE = (2, 1, 1)
+#: From here on usage tells where it was computed, and a call by whom it was made.
+GEOGRAPHY_SINCE = (2, 1, 38)
+#: From here on usage tells its speed and counts the API's own searches.
+SPEED_SINCE = (2, 1, 41)
 #: From here on usage tells its iterations, and a line's envelope stands behind its message.
 ATTACHMENTS_SINCE = (2, 1, 110)
+#: From here on lines bear the client's own attribution and the effort asked for.
+ATTRIBUTION_SINCE = (2, 1, 205)
 
 _COMMAND = """<command-name>{name}</command-name>
             <command-message>{bare}</command-message>
             <command-args>{args}</command-args>"""
+
+#: A picture of one pixel.
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +52,19 @@ def subagent(
 
 
 def mcp(server: str, tool: str, **arguments: Any) -> ToolUse:
-    """Call a tool of an MCP server."""
+    """Call a tool of an MCP server; one that a plugin brings is `plugin_<plugin>_<server>`."""
     return ToolUse(f"mcp__{server}__{tool}", arguments)
+
+
+def text(words: str) -> dict[str, Any]:
+    """Write a block of text, for prompts and results of several blocks."""
+    return {"type": "text", "text": words}
+
+
+def image(data: str = PIXEL, *, media_type: str = "image/png") -> dict[str, Any]:
+    """Write a block with an image, its bytes in base64."""
+    source = {"type": "base64", "media_type": media_type, "data": data}
+    return {"type": "image", "source": source}
 
 
 @dataclass(frozen=True)
@@ -50,9 +77,41 @@ class Usage:
     cache_write_1h: int = 0
     #: False: one number for all cache writes, as the oldest clients wrote it.
     split: bool = True
+    web_searches: int = 0
+    web_fetches: int = 0
+    service_tier: str | None = "standard"
+    #: `standard` or, in fast mode, `fast`.
+    speed: str = "standard"
+    inference_geo: str | None = "not_available"
 
-    def block(self, output: int, release: tuple[int, ...]) -> dict[str, Any]:
-        """Write the usage block of a client of that release."""
+    def block(self, output: int, release: Release) -> dict[str, Any]:
+        """Write the usage block of a client of that release.
+
+        What that client did not write yet is written where it says something out of the ordinary.
+        """
+        figures = self._figures(output)
+        block = figures | {"service_tier": self.service_tier}
+        if release >= SPEED_SINCE or self.web_searches or self.web_fetches:
+            searches = {"web_search_requests": self.web_searches}
+            block["server_tool_use"] = {**searches, "web_fetch_requests": self.web_fetches}
+        if release >= GEOGRAPHY_SINCE or self.inference_geo != "not_available":
+            block["inference_geo"] = self.inference_geo
+        if release >= SPEED_SINCE:
+            last = {**figures, "type": "message"}
+            block["iterations"] = [last] if release >= ATTACHMENTS_SINCE else []
+        if release >= SPEED_SINCE or self.speed != "standard":
+            block["speed"] = self.speed
+        return block
+
+    def iteration(self, output: int, model: str, *, kind: str = "message") -> dict[str, Any]:
+        """Write these figures as one iteration of several, with the model that spent them."""
+        return {**self._figures(output), "type": kind, "model": model}
+
+    def unsplit(self) -> "Usage":
+        """Return the same figures, with one number for all cache writes."""
+        return replace(self, split=False)
+
+    def _figures(self, output: int) -> dict[str, Any]:
         figures: dict[str, Any] = {
             "input_tokens": self.input,
             "cache_creation_input_tokens": self.cache_write_5m + self.cache_write_1h,
@@ -63,17 +122,7 @@ class Usage:
                 "ephemeral_5m_input_tokens": self.cache_write_5m,
                 "ephemeral_1h_input_tokens": self.cache_write_1h,
             }
-        figures["output_tokens"] = output
-        if release < ATTACHMENTS_SINCE:
-            return figures | {"service_tier": "standard"}
-        iteration = {**figures, "type": "message"}
-        return figures | {
-            "server_tool_use": {"web_search_requests": 0, "web_fetch_requests": 0},
-            "service_tier": "standard",
-            "inference_geo": "not_available",
-            "iterations": [iteration],
-            "speed": "standard",
-        }
+        return {**figures, "output_tokens": output}
 
 
 def laid_over(record: Mapping[str, Any], over: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -87,8 +136,8 @@ def command_text(name: str, args: str, *, custom: bool) -> str:
     bare = name.removeprefix("/")
     if not custom:
         return _COMMAND.format(name=name, bare=bare, args=args)
-    text = f"<command-message>{bare}</command-message>\n<command-name>/{bare}</command-name>"
-    return f"{text}\n<command-args>{args}</command-args>" if args else text
+    tags = f"<command-message>{bare}</command-message>\n<command-name>/{bare}</command-name>"
+    return f"{tags}\n<command-args>{args}</command-args>" if args else tags
 
 
 def result_block(tool_use_id: str, content: object, is_error: bool | None) -> dict[str, Any]:
@@ -109,3 +158,27 @@ def beside_result(use: ToolUse, content: object, *, is_error: bool) -> object:
     if use.name == "Bash":
         return {"stdout": content, "stderr": "", "interrupted": False, "isImage": False}
     return content if use.name.startswith("mcp__") else None
+
+
+def answer_blocks(
+    words: str,
+    thinking: str | None,
+    calls: Sequence[ToolUse],
+    *,
+    at_least: int,
+    release: Release,
+) -> list[dict[str, Any]]:
+    """Write a response's blocks, with empty thinking before them if they are too few."""
+    thoughts = [] if thinking is None else [thinking]
+    texts = [text(words)] if words or not (calls or thoughts) else []
+    thoughts += [""] * (at_least - len(thoughts) - len(texts) - len(calls))
+    signed = {"type": "thinking", "thinking": "", "signature": "Eo0BCkgIBRABGAIi"}
+    caller = {"caller": {"type": "direct"}} if release >= GEOGRAPHY_SINCE else {}
+    return [
+        *({**signed, "thinking": thought} for thought in thoughts),
+        *texts,
+        *(
+            {"type": "tool_use", "id": use.id, "name": use.name, "input": use.input, **caller}
+            for use in calls
+        ),
+    ]

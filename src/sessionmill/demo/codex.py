@@ -23,6 +23,11 @@ SESSION_ID = "019cac2e-8d00-7c41-9a3b-4d5e6f708192"
 MODEL = "gpt-5.3-codex"
 CONTEXT_WINDOW = 258_400
 
+#: From here on a session tells what started it, and turns tell more of where they run.
+_SOURCES_SINCE = (0, 140)
+#: From here on session_meta says its id twice.
+_SESSION_IDS_SINCE = (0, 142)
+
 _TOKEN_CLASSES = (
     "input_tokens",
     "cached_input_tokens",
@@ -57,6 +62,7 @@ class CodexRollout(Transcript):
         #: The session that started this one as its sub-agent.
         self.parent_thread = parent_thread
         self.turn_id = ""
+        self._release = tuple(int(part) for part in version.partition("-")[0].split("."))
         self._start = start
         self._totals = dict.fromkeys(_TOKEN_CLASSES, 0)
         self._last = dict(self._totals)
@@ -71,21 +77,24 @@ class CodexRollout(Transcript):
 
     def reopen(self) -> None:
         """Write a session_meta line: the first, and one more each time a session is resumed."""
-        source: object = "cli"
+        older = self._release < _SOURCES_SINCE
+        source: object = "vscode" if older else "cli"
         parents = {"forked_from_id": self.forked_from, "parent_thread_id": self.parent_thread}
         if self.parent_thread:
             spawn = {"parent_thread_id": self.parent_thread, "depth": 1, "agent_role": "explorer"}
             source = {"subagent": {"thread_spawn": spawn}}
+        twice = {"session_id": self.session_id} if self._release >= _SESSION_IDS_SINCE else {}
+        thread = {"thread_source": "subagent" if self.parent_thread else "user"}
         payload = {
-            "session_id": self.session_id,
+            **twice,
             "id": self.session_id,
             **{key: value for key, value in parents.items() if value},
             "timestamp": timestamp(self._start),
             "cwd": self.cwd,
-            "originator": "codex-tui",
+            "originator": "Codex Desktop" if older else "codex-tui",
             "cli_version": self.version,
             "source": source,
-            "thread_source": "subagent" if self.parent_thread else "user",
+            **({} if older else thread),
             "model_provider": "openai",
             "base_instructions": {"text": "You are a coding agent."},
             "git": {"commit_hash": "0" * 40, "branch": "main"},
@@ -107,7 +116,15 @@ class CodexRollout(Transcript):
             "effort": "high",
             "summary": "auto",
         }
+        if self._release < _SOURCES_SINCE:
+            context |= {"user_instructions": "Use pnpm.", "truncation_policy": {"mode": "tokens"}}
+        else:
+            context |= {"workspace_roots": [self.cwd], "timezone": "Europe/Berlin"}
         self._append("turn_context", context)
+
+    def instructions(self, text: str = "The sandbox may write everywhere.") -> None:
+        """Tell the model what the client wants of it."""
+        self._message("developer", text)
 
     def prompt(self, text: str = "Fix the total of the cart.") -> None:
         """Type something as a person does: an item for the model, and an event for the screen."""
@@ -119,9 +136,12 @@ class CodexRollout(Transcript):
         self._event("agent_message", message=text, phase="commentary")
         self._message("assistant", text)
 
-    def reasoning(self) -> None:
-        """Think, of which only an encrypted part is written."""
-        self._item("reasoning", summary=[], encrypted_content="gAAAAABn")
+    def reasoning(self, summary: str | None = None) -> None:
+        """Think, of which only an encrypted part is written, and its gist if there is one."""
+        if summary is not None:
+            self._event("agent_reasoning", text=summary)
+        gist = [] if summary is None else [{"type": "summary_text", "text": summary}]
+        self._item("reasoning", summary=gist, encrypted_content="gAAAAABn")
 
     def call(
         self,
@@ -182,6 +202,23 @@ class CodexRollout(Transcript):
         self._event("web_search_end", call_id=self.ids.hex(32), query=query, action=action)
         self._item("web_search_call", status="completed", action=action)
 
+    def tool_search(self, query: str = "pull requests") -> str:
+        """Look for a tool that is not loaded yet; returns the call id."""
+        call_id = self.ids.base58("call_", 24)
+        done: dict[str, Any] = {"call_id": call_id, "status": "completed", "execution": "client"}
+        self._item("tool_search_call", **done, arguments={"query": query, "limit": 5})
+        self._item("tool_search_output", **done, tools=[])
+        return call_id
+
+    def local_shell(self, command: str = "ls", *, result: str | None = "ok") -> str:
+        """Run a command as older models call for it; returns the call id."""
+        call_id = self.ids.base58("call_", 24)
+        action = {"type": "exec", "command": ["bash", "-lc", command]}
+        self._item("local_shell_call", call_id=call_id, status="completed", action=action)
+        if result is not None:
+            self._item("function_call_output", call_id=call_id, output=result)
+        return call_id
+
     def tokens(self, input: int, cached: int, output: int, reasoning: int = 0) -> None:
         """Count one request; `cached` is a part of `input`, `reasoning` one of `output`."""
         figures = (input, cached, output, reasoning, input + output)
@@ -234,6 +271,18 @@ class CodexRollout(Transcript):
             copy.raw(line)
             copy._take_over(decode(line) or {})
         return copy
+
+    def spawn(self, session_id: str) -> "CodexRollout":
+        """Begin the rollout of a sub-agent, now, with nothing copied into it."""
+        return CodexRollout(
+            session_id,
+            cwd=self.cwd,
+            version=self.version,
+            model=self.model,
+            start=self.now + timedelta(seconds=STEP_SECONDS),
+            parent_thread=self.session_id,
+            seed=self.seed,
+        )
 
     def _take_over(self, record: Mapping[str, Any]) -> None:
         """Go on from what a copied line says."""

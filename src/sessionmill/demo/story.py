@@ -1,159 +1,123 @@
 """One session of one person, told in the manner of one generation of the client.
 
-A story holds the main transcript and the files of its sub-agents; `team.py` decides which stories
-happen when, and `bulk.py` repeats a few of them many times.
+A story holds the main transcript and the files of its sub-agents. `scenes.py` says what else may
+happen in one, `team.py` who has which, and `bulk.py` repeats a few of them many times.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from random import Random
-from typing import Any, Literal
+from typing import Any
 
 from sessionmill.demo import words
 from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse, mcp, skill, subagent
-
-
-@dataclass(frozen=True, kw_only=True)
-class Client:
-    """A version of Claude Code, and where it records its sub-agents."""
-
-    version: str
-    model: str
-    agent_model: str
-    #: inside the main file, `agent-<id>.jsonl` beside it, or in `<session>/subagents/`
-    agents: Literal["inside", "flat", "folder"]
-    agent_tool: str = "Task"
-    #: Whether the main file repeats the sub-agents' messages in progress lines.
-    relays: bool = False
-    #: Whether lines bear the client's own attribution, and attachments occur.
-    attributes: bool = False
-
-
-CLIENTS = (
-    Client(
-        version="1.0.98",
-        model="claude-sonnet-4-20250514",
-        agent_model="claude-sonnet-4-20250514",
-        agents="inside",
-    ),
-    Client(
-        version="2.0.76",
-        model="claude-opus-4-5-20251101",
-        agent_model="claude-haiku-4-5-20251001",
-        agents="flat",
-    ),
-    Client(
-        version="2.1.30",
-        model="claude-opus-4-6",
-        agent_model="claude-sonnet-4-5-20250929",
-        agents="folder",
-        relays=True,
-    ),
-    Client(
-        version="2.1.217",
-        model="claude-sonnet-5",
-        agent_model="claude-haiku-4-5-20251001",
-        agents="folder",
-        agent_tool="Agent",
-        attributes=True,
-    ),
-)
+from sessionmill.demo.clients import Client
+from sessionmill.demo.dice import Dice
+from sessionmill.demo.transcript import Transcript
 
 
 class Speaker:
     """A model at work in one transcript: each request reads the context that the last one left."""
 
     def __init__(
-        self, transcript: ClaudeTranscript, model: str, random: Random, *, result_size: int
+        self, transcript: ClaudeTranscript, model: str, dice: Dice, *, result_size: int
     ) -> None:
         self.transcript = transcript
         self.model = model
-        self.random = random
+        self.dice = dice
         self.result_size = result_size
-        self.context = random.randint(14_000, 24_000)
-        #: The client's own attribution, borne by every line while it is set.
-        self.attribution: dict[str, Any] = {}
+        self.context = dice.number(14_000, 24_000)
+        self.splits_cache = True
+        #: What every response is answered with while it is set, such as the speed.
+        self.options: dict[str, Any] = {}
 
     def figures(self) -> dict[str, Any]:
-        """Spend one request: the context is read from the cache, what is new is written to it."""
-        grown = self.random.randint(200, 4_000)
+        """Spend one request, and its time.
+
+        The context is read from the cache, what is new is written to it.
+        """
+        self.transcript.wait(round(self.dice.skewed(4.0), 3))
+        grown = self.dice.number(200, 4_000)
         kept_for = "5m" if self.transcript.sidechain else "1h"
         spent = {
             "model": self.model,
-            "input_tokens": self.random.randint(2, 12),
-            "output_tokens": self.random.randint(60, 1_800),
+            "input_tokens": self.dice.number(2, 12),
+            "output_tokens": self.dice.number(60, 1_800),
             "cache_read_tokens": self.context,
             f"cache_write_{kept_for}_tokens": grown,
-            "split_cache": not self.transcript.version.startswith("1."),
+            "split_cache": self.splits_cache,
         }
         self.context += grown
-        return {**spent, **self.attribution}
+        return {**spent, **self.options}
 
     def say(self, text: str | None = None, **options: Any) -> str:
         """Answer in words; every third answer is written line by line as it grows."""
-        if self.random.random() < 0.3:
-            options = {"partial_output_tokens": [self.random.randint(1, 8)], **options}
-        text = text or self.random.choice(words.ANSWERS)
+        if self.dice.chance(0.3):
+            options = {"partial_output_tokens": [self.dice.number(1, 8)], **options}
+        text = self.dice.choice(words.ANSWERS) if text is None else text
         return self.transcript.response(text, **{**self.figures(), **options})
 
     def use(self, tool: ToolUse, result: Any = None, **options: Any) -> str:
         """Use a tool, with a word before it now and then, and read what came back."""
-        text = self.random.choice(("", "", self.random.choice(words.ANSWERS)))
-        partial = [self.random.randint(1, 8)] if text and self.random.random() < 0.5 else []
-        after = round(self.random.expovariate(0.5) + 0.05, 3)
+        text = self.dice.choice(("", "", self.dice.choice(words.ANSWERS)))
+        partial = [self.dice.number(1, 8)] if text and self.dice.chance(0.5) else []
+        after = round(self.dice.skewed(2.0) + 0.05, 3)
         given = {"text": text, "partial_output_tokens": partial, "after": after, **self.figures()}
         return self.transcript.call(tool, result=result or self.printed(), **{**given, **options})
 
+    def ask_for(self, tool: ToolUse, **options: Any) -> str:
+        """Use a tool, and leave the rest to the story; returns the tool_use id."""
+        return self.transcript.call(tool, result=None, **{**self.figures(), **options})
+
     def printed(self) -> str:
         """Make up a tool's output; a few are much longer than the others."""
-        size = self.random.expovariate(1 / self.result_size)
-        return words.listing(self.random, int(size))
+        return words.listing(self.dice, int(self.dice.skewed(self.result_size)) + 1)
 
     def work(self, steps: int) -> None:
         """Read, search, edit and run, a step at a time."""
         for _ in range(steps):
-            file = self.random.choice(words.FILES)
+            file = self.dice.choice(words.FILES)
             tools = (
-                ToolUse("Bash", {"command": self.random.choice(words.COMMANDS)}),
+                ToolUse("Bash", {"command": self.dice.choice(words.COMMANDS)}),
                 ToolUse("Read", {"file_path": file}),
                 ToolUse("Grep", {"pattern": "total", "path": "src"}),
                 ToolUse("Edit", {"file_path": file, "old_string": "a", "new_string": "b"}),
             )
-            self.use(self.random.choice(tools))
+            self.use(self.dice.choice(tools))
 
 
 class Story:
     """The main transcript of a session and the files of its sub-agents."""
 
     def __init__(
-        self, main: ClaudeTranscript, client: Client, random: Random, *, result_size: int = 900
+        self, main: ClaudeTranscript, client: Client, dice: Dice, *, result_size: int = 900
     ) -> None:
         self.main = main
         self.client = client
-        self.random = random
-        self.speaker = Speaker(main, client.model, random, result_size=result_size)
-        self.agents: list[ClaudeTranscript] = []
+        self.dice = dice
+        self.speaker = Speaker(main, client.model, dice, result_size=result_size)
+        self.speaker.splits_cache = client.splits_cache
+        #: Beside the main file, by their paths below the project's folder.
+        self.beside: dict[str, Transcript] = {}
 
     def files(self) -> dict[str, bytes]:
         """Give every file of the session by its path below the project's folder."""
-        session = self.main.session_id
-        folder = f"{session}/subagents/" if self.client.agents == "folder" else ""
-        files = {f"{session}.jsonl": bytes(self.main)}
-        for agent in self.agents:
-            files[f"{folder}agent-{agent.agent_id}.jsonl"] = bytes(agent)
-        return files
+        told: dict[str, Transcript] = {str(self.main.path()): self.main, **self.beside}
+        return {path: bytes(transcript) for path, transcript in told.items()}
+
+    def keep(self, agent: ClaudeTranscript, *, below: str = "") -> None:
+        """Keep a sub-agent's file where this client keeps them."""
+        flat = self.client.agents == "flat"
+        self.beside[str(agent.path("flat" if flat else "folder", below=below))] = agent
 
     def turn(self, steps: int = 3) -> None:
         """Let a person ask, and the model work and answer."""
-        self.speaker.attribution = {}
-        self.main.wait(self.random.randint(5, 600))
-        self.main.prompt(self.random.choice(words.PROMPTS))
+        self.speaker.options = {}
+        self.main.wait(self.dice.number(5, 600))
+        self.main.prompt(self.dice.choice(words.PROMPTS))
         self.speaker.work(steps)
         self.speaker.say()
 
     def correct(self) -> None:
         """Let a person set something right."""
-        self.main.prompt(self.random.choice(words.CORRECTIONS))
+        self.main.prompt(self.dice.choice(words.CORRECTIONS))
         self.speaker.say("Understood, I will keep to that.")
 
     def use_skill(self, name: str) -> None:
@@ -162,28 +126,25 @@ class Story:
         self.main.meta(f"Base directory for this skill: /skills/{name}", sourceToolUseID=call)
         if self.client.attributes:
             plugin = name.partition(":")[0] if ":" in name else None
-            self.speaker.attribution = {"attributionSkill": name}
-            self.speaker.attribution |= {"attributionPlugin": plugin} if plugin else {}
+            self.speaker.options = {"attributionSkill": name}
+            self.speaker.options |= {"attributionPlugin": plugin} if plugin else {}
         self.speaker.work(2)
 
     def call_mcp(self, *, fail: bool = False) -> None:
         """Call an MCP server, and use what it said in the next answer."""
-        server, tool = self.random.choice(words.MCP_TOOLS)
+        server, tool = self.dice.choice(words.MCP_TOOLS)
         content = [{"type": "text", "text": "permission denied" if fail else '{"rows": 3}'}]
         self.speaker.use(mcp(server, tool, limit=3), content, is_error=fail or None)
         own = {"attributionMcpServer": server, "attributionMcpTool": tool}
         self.speaker.say(**(own if self.client.attributes else {}))
 
     def command(self, name: str, *, custom: bool) -> None:
-        """Run a slash command, which newer clients write as a system line if it is their own."""
+        """Run a slash command: a prompt of a team's own, or one of the client's."""
         if custom:
             self.main.command(name, "patch", custom=True)
             self.speaker.work(1)
-        elif self.client.attributes or (name == "/context" and self.client.agents != "inside"):
-            self.main.local_command(name)
-            self.main.command_output("ok")
         else:
-            self.main.meta("<local-command-caveat>Caveat: what follows was run locally.")
+            self.main.command_caveat()
             self.main.command(name)
             self.main.command_output("")
 
@@ -194,116 +155,46 @@ class Story:
         self.speaker.use(command, text, is_error=True)
         self.speaker.work(1)
 
-    def delegate(self, *, keep_file: bool = True, background: bool = False) -> None:
+    def start_agent(self, **arguments: Any) -> tuple[str, ClaudeTranscript, int]:
+        """Call a sub-agent, and let it work.
+
+        Returns the call's id, the sub-agent's transcript, and the size of its last request.
+        """
+        prompt = self.dice.choice(words.PROMPTS)
+        tool = self.client.agent_tool
+        use = subagent(self.dice.choice(words.AGENTS), prompt, tool=tool, **arguments)
+        call = self.speaker.ask_for(use)
+        length = 17 if self.client.attaches else 7
+        inside = self.client.agents == "inside"
+        agent = self.main.subagent(None if inside else self.main.ids.hex(length))
+        agent.wait(1).prompt(prompt)
+        size = self.speaker.result_size
+        speaker = Speaker(agent, self.client.agent_model, self.dice, result_size=size)
+        speaker.splits_cache = self.client.splits_cache
+        speaker.work(self.dice.number(1, 4))
+        speaker.say(output_tokens=300)
+        return call, agent, speaker.context + 310
+
+    def end_agent(self, call: str, agent: ClaudeTranscript, last_size: int) -> None:
+        """Give back what a sub-agent found, as this client tells it."""
+        if self.client.agents == "inside":
+            self.main.result(call, [{"type": "text", "text": "Found it."}])
+        else:
+            after = max(1.0, (agent.now - self.main.now).total_seconds())
+            id = agent.agent_id or ""
+            self.main.agent_result(call, id, after=after, total_tokens=last_size)
+        self.speaker.say()
+
+    def delegate(self, *, keep_file: bool = True) -> None:
         """Start a sub-agent, recorded as this client records it.
 
         Without `keep_file` its file is gone, and only progress lines (if any) tell what it spent.
         """
-        prompt = self.random.choice(words.PROMPTS)
-        use = subagent(self.random.choice(words.AGENTS), prompt, tool=self.client.agent_tool)
-        call = self.main.call(use, result=None, **self.speaker.figures())
-        agent, last_size = self._agent_at_work(prompt)
-        done: dict[str, Any] = {"total_tokens": last_size}
-        if background:
-            self.main.agent_result(call, agent.agent_id or "", "Launched.", background=True)
+        call, agent, last_size = self.start_agent()
         if self.client.agents == "inside":
             self.main.include(agent)
         elif keep_file:
-            self.agents.append(agent)
+            self.keep(agent)
         if self.client.relays:
             self.main.relay(agent, parent_tool_use_id=call)
-        if background:
-            self.main.task_notification()
-        elif self.client.agents == "inside":
-            self.main.result(call, [{"type": "text", "text": "Found it."}])
-        else:
-            after = max(1.0, (agent.now - self.main.now).total_seconds())
-            self.main.agent_result(call, agent.agent_id or "", after=after, **done)
-        self.speaker.say()
-
-    def _agent_at_work(self, prompt: str) -> tuple[ClaudeTranscript, int]:
-        """Write a sub-agent's transcript; give the size of its last request beside it."""
-        inside = self.client.agents == "inside"
-        length = 17 if self.client.attributes else 7
-        agent = ClaudeTranscript(
-            self.main.session_id,
-            cwd=self.main.cwd,
-            version=self.main.version,
-            start=self.main.now,
-            agent_id=None if inside else self.main.ids.hex(length),
-            sidechain=True,
-        )
-        agent.ids = self.main.ids
-        size = self.speaker.result_size
-        speaker = Speaker(agent, self.client.agent_model, self.random, result_size=size)
-        agent.wait(1).prompt(prompt)
-        speaker.work(self.random.randint(1, 4))
-        speaker.say(output_tokens=300)
-        return agent, speaker.context + 310
-
-    def think_and_retry(self) -> None:
-        """Fail a request, tell it, and go on."""
-        self.main.system("api_error", level="error", retryAttempt=1, maxRetries=10)
-        self.main.api_error("API Error: Connection error.")
-        self.speaker.say(thinking="The connection is back. I go on where I was.")
-
-    def compact(self) -> None:
-        """Compact the conversation, and go on with a small context."""
-        self.main.compact_boundary()
-        self.main.compact_summary(self.speaker.printed())
-        self.speaker.context = 16_000
-        self.speaker.work(2)
-        self.speaker.say()
-
-    def break_off(self) -> None:
-        """End on a call that nobody answered."""
-        use = ToolUse("Bash", {"command": "sleep 600"})
-        self.main.call(use, result=None, **self.speaker.figures())
-        self.main.interrupt(during_tool=True)
-
-    def fall_back(self) -> None:
-        """Answer with another model than was asked: top-level usage tells only the second."""
-        first = _iteration(2, cache_read=32_238, cache_write=21_874)
-        second = _iteration(136, cache_read=54_112, cache_write=0)
-        iterations = [
-            {**first, "type": "message", "model": "claude-fable-5"},
-            {**second, "type": "fallback_message", "model": "claude-opus-4-8"},
-        ]
-        self.main.response(
-            "I can help with that.",
-            model="claude-opus-4-8",
-            input_tokens=2,
-            output_tokens=136,
-            cache_read_tokens=54_112,
-            usage={"iterations": iterations},
-        )
-        self.main.system("model_refusal_fallback", originalModel="claude-fable-5")
-
-    def queue_prompt(self) -> None:
-        """Type while the model works: an attachment is all that tells of it."""
-        prompt = self.random.choice(words.CORRECTIONS)
-        self.main.queue_operation("enqueue", prompt)
-        self.main.queue_operation("remove")
-        self.main.queued_command(prompt, source_uuid=self.main.ids.uuid())
-        self.speaker.say()
-
-    def hook(self) -> None:
-        """Run a hook, told in a progress line."""
-        self.main.hook_progress()
-        self.speaker.work(1)
-
-    def damage(self) -> None:
-        """Repeat half of the last line: a malformed one."""
-        last = self.main.lines[-1]
-        self.main.raw(last[: len(last) // 2] + b"\n")
-
-
-def _iteration(output: int, *, cache_read: int, cache_write: int) -> Mapping[str, Any]:
-    split = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": cache_write}
-    return {
-        "input_tokens": 2,
-        "output_tokens": output,
-        "cache_read_input_tokens": cache_read,
-        "cache_creation_input_tokens": cache_write,
-        "cache_creation": split,
-    }
+        self.end_agent(call, agent, last_size)

@@ -23,9 +23,13 @@ def timestamp(moment: datetime) -> str:
     )
 
 
-def encode(record: Mapping[str, object]) -> bytes:
-    """Write a record as the agents do: no spaces, letters beyond ASCII as they are, a newline."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+def encode(record: object) -> bytes:
+    """Write a record as the agents do: no spaces, letters beyond ASCII as they are, a newline.
+
+    Half of a surrogate pair, which UTF-8 cannot hold, is written as its escape.
+    """
+    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
@@ -109,6 +113,10 @@ class Transcript:
         """Append any object as a line; neither time nor the chain of parents moves."""
         self._lines.append(encode(record))
 
+    def value(self, value: object) -> None:
+        """Append a line that is JSON, and no object."""
+        self._lines.append(encode(value))
+
     def raw(self, data: bytes) -> None:
         """Append bytes as they are: a malformed line, or a part of one (bring your own newline)."""
         self._lines.append(data)
@@ -118,6 +126,56 @@ class Transcript:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(bytes(self))
         return path
+
+    # Damage, as transcripts have it
+
+    def tear(self) -> Self:
+        """Write the first half of the last line once more: a malformed line, as a crash leaves."""
+        last = self._lines[-1]
+        self._lines.append(last[: len(last) // 2] + b"\n")
+        return self
+
+    def glue(self) -> Self:
+        """Put the last two lines on one, as two writers at once do; both can be read."""
+        last = self._lines.pop()
+        self._lines[-1] = self._lines[-1].rstrip(b"\r\n") + last
+        return self
+
+    def pad(self, nuls: int = 16) -> Self:
+        """Put NULs before the last line, as a power cut does; it can be read all the same."""
+        self._lines[-1] = b"\0" * nuls + self._lines[-1]
+        return self
+
+    def nuls(self, count: int = 16) -> Self:
+        """Write a line of NULs alone: a malformed one."""
+        self._lines.append(b"\0" * count + b"\n")
+        return self
+
+    def blank(self) -> Self:
+        """Write a line of nothing."""
+        self._lines.append(b"\n")
+        return self
+
+    def with_crlf(self) -> Self:
+        """End every line so far as Windows does."""
+        self._lines = [line.rstrip(b"\r\n") + b"\r\n" for line in self._lines]
+        return self
+
+    def with_bom(self) -> Self:
+        """Begin with a byte order mark, as some editors write."""
+        self._lines[0] = b"\xef\xbb\xbf" + self._lines[0]
+        return self
+
+    def unended(self) -> Self:
+        """Take the newline from the last line, which is whole otherwise."""
+        self._lines[-1] = self._lines[-1].rstrip(b"\r\n")
+        return self
+
+    def cut(self) -> Self:
+        """Keep the first half of the last line: the transcript ends amid a write."""
+        last = self._lines[-1]
+        self._lines[-1] = last[: len(last) // 2]
+        return self
 
     def _stamp(self, after: float = STEP_SECONDS) -> str:
         """Move time on and return it as a line bears it; the first line bears the start."""

@@ -1,6 +1,6 @@
 """What the generated team says, runs and reads: all of it made up here."""
 
-from random import Random
+from sessionmill.demo.dice import Dice
 
 # fmt: off
 NAMES = (
@@ -10,7 +10,8 @@ NAMES = (
     "gustav", "hilde", "ivan", "jana", "karim", "lucia", "milan", "noor",
 )
 # fmt: on
-PROJECTS = ("shop", "billing", "mobile-app")
+PROJECTS = ("shop", "billing", "mobile-app", "warehouse", "website", "infra")
+BRANCHES = ("main", "main", "fix/rounding", "feature/vouchers", "")
 
 PROMPTS = (
     "The invoice total is off by one cent when a voucher is used. Find out why and fix it.",
@@ -52,7 +53,12 @@ COMMANDS = (
 )
 FILES = ("src/cart.py", "src/orders/export.py", "web/login.tsx", "db/0042_address.sql", "README.md")
 SKILLS = ("commit", "code-review", "superpowers:writing-plans", "docs-kit:changelog")
-MCP_TOOLS = (("github", "create_issue"), ("postgres", "query"), ("browser", "navigate"))
+MCP_TOOLS = (
+    ("github", "create_issue"),
+    ("postgres", "query"),
+    ("browser", "navigate"),
+    ("plugin_docs-kit_search", "find_page"),
+)
 AGENTS = ("Explore", "general-purpose", "docs-kit:reviewer")
 CUSTOM_COMMANDS = ("/release", "/docs-kit:changelog")
 BUILT_IN_COMMANDS = ("/clear", "/model", "/compact", "/context")
@@ -73,12 +79,12 @@ _CODE = (
 )
 
 
-def listing(random: Random, size: int) -> str:
+def listing(dice: Dice, size: int) -> str:
     """Make up what a tool prints: numbered lines of code and logs, `size` characters or so."""
     lines = []
-    number = random.randint(1, 400)
+    number = dice.number(1, 400)
     while size > 0:
-        line = f"{number:6}→{random.choice(_CODE)}"
+        line = f"{number:6}→{dice.choice(_CODE)}"
         lines.append(line)
         size -= len(line) + 1
         number += 1

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import Any
 
 from sessionmill.contracts import Column, Extraction, Table, Transcript
@@ -47,15 +45,14 @@ class Inventory:
         counts: dict[tuple[str, str], list[Any]] = {
             (row[0], row[1]): list(row[2:]) for row in carry or ()
         }
-        # A million records a second come by: they are counted by loops written in C.
-        kinds = [*map(_KIND, records)]
-        first = dict(zip(reversed(kinds), reversed(records), strict=True))
-        for kind, lines in Counter(kinds).items():
-            count = _count_of(kind, counts, first[kind])
-            count[1] += lines
+        own: dict[tuple[str, str | None], list[Any]] = {}
         for record in records:
+            kind = (record.type, record.client_version)
+            count = own.get(kind)
+            if count is None:
+                count = own[kind] = _count_of(kind, counts, record)
+            count[1] += 1
             if record.lost_fields or record.recovered or not record.known:
-                count = _count_of(_KIND(record), counts, record)
                 count[2] += 0 if record.known else record.end - record.offset
                 count[4] += len(record.lost_fields)
                 count[5] += record.recovered
@@ -63,13 +60,10 @@ class Inventory:
         return Extraction(rows={"line_types": rows}, safe_offset=records[-1].end, carry=rows)
 
 
-_KIND = attrgetter("type", "client_version")
-
-
 def _count_of(
-    kind: tuple[str, str], counts: dict[tuple[str, str], list[Any]], first: Record
+    kind: tuple[str, str | None], counts: dict[tuple[str, str], list[Any]], first: Record
 ) -> list[Any]:
-    kind = (kind[0][:_LONGEST_NAME], (kind[1] or "")[:_LONGEST_NAME])
-    if kind not in counts and len(counts) >= _MOST_KINDS:
-        kind = _OTHER
-    return counts.setdefault(kind, [first.offset, 0, 0, first.known, 0, 0])
+    name = (kind[0][:_LONGEST_NAME], (kind[1] or "")[:_LONGEST_NAME])
+    if name not in counts and len(counts) >= _MOST_KINDS:
+        name = _OTHER
+    return counts.setdefault(name, [first.offset, 0, 0, first.known, 0, 0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Any, TypeGuard
 
 from arro3.core import Array, DataType, RecordBatch
 from arro3.io import write_ipc_stream
@@ -23,6 +24,8 @@ _TYPES: dict[str, Callable[[], DataType]] = {
     "BOOLEAN": DataType.bool,
     "TIMESTAMP": DataType.int64,  # microseconds since 1970, UTC
 }
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class TableRows:
@@ -37,18 +40,30 @@ class TableRows:
         self._max = [i for i, rule in enumerate(rules) if rule == "max"]
         self._min = [i for i, rule in enumerate(rules) if rule == "min"]
         self._has_doubles = any(column.type == "DOUBLE" for column in table.columns)
-        self._rows: list[list[Any]] = []
+        self._rows: list[Sequence[Any]] = []
         self._jobs: list[int] = []
         #: Jobs with values that cannot be compared.
         self._unfit: dict[int, str] = {}
-        #: Of the last job: its rows by key, and whether rows of it were taken already.
-        self._job, self._by_key, self._goes_on = 0, dict[Any, list[Any]](), False
+        #: Of the last job: where its rows are by key, and whether rows of it were taken already.
+        self._job, self._by_key, self._goes_on = 0, dict[Any, int](), False
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._jobs)
 
     def check(self, rows: Sequence[Row]) -> Sequence[tuple[Any, ...]]:
         """Return rows as tuples; raises ValueError for one of a wrong length, column or key."""
+        checked = rows if self._are_plain(rows) else self._as_tuples(rows)
+        return [_numbers(row) for row in checked] if self._has_doubles else checked
+
+    def _are_plain(self, rows: Sequence[Row]) -> TypeGuard[Sequence[tuple[Any, ...]]]:
+        """Tell whether all rows are tuples of the right length with a key: in one loop."""
+        key, width = self._key[0], len(self._names)
+        for row in rows:
+            if not isinstance(row, tuple) or len(row) != width or row[key] is None:
+                return False
+        return len(self._key) == 1
+
+    def _as_tuples(self, rows: Sequence[Row]) -> Sequence[tuple[Any, ...]]:
         width = len(self._names)
         for row in rows:
             if not isinstance(row, tuple | Mapping):
@@ -66,43 +81,49 @@ class TableRows:
                     raise ValueError(
                         f"{self._table.name}.{self._names[i]} is its key, and a row has none"
                     )
-        return [_numbers(row) for row in checked] if self._has_doubles else checked
+        return checked
 
     def add(self, job: int, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add checked rows of one job; those with a key that it has had complete the earlier."""
         if job != self._job:
             self._job, self._by_key, self._goes_on = job, {}, False
-        by_key, single = self._by_key, self._key[0] if len(self._key) == 1 else None
-        for row in rows:
-            key = row[single] if single is not None else tuple([row[i] for i in self._key])
-            try:
-                earlier = by_key.get(key)
-            except TypeError as error:
-                column = self._table.columns[self._key[0]]
-                raise ValueError(
-                    f"a value of {self._table.name}.{column.name} is no {column.type}: {error}"
-                ) from error
-            if earlier is None:
-                by_key[key] = own = list(row)
-                self._rows.append(own)
-                self._jobs.append(job)
-            else:
-                try:
-                    self._complete(earlier, row)
-                except TypeError as error:
-                    self._unfit[job] = f"values of {self._table.name} are of several types: {error}"
+        key_of = itemgetter(*self._key)
+        by_key, gathered, jobs = self._by_key, self._rows, self._jobs
+        end = len(gathered)
+        try:
+            for row in rows:
+                place = by_key.setdefault(key_of(row), end)
+                if place == end:
+                    gathered.append(row)
+                    jobs.append(job)
+                    end += 1
+                else:
+                    self._complete(place, row, job)
+        except TypeError as error:
+            column = self._table.columns[self._key[0]]
+            raise ValueError(
+                f"a value of {self._table.name}.{column.name} is no {column.type}: {error}"
+            ) from error
 
-    def _complete(self, earlier: list[Any], row: tuple[Any, ...]) -> None:
+    def _complete(self, place: int, row: tuple[Any, ...], job: int) -> None:
         """Complete a row by a later one of its key: the rules of `store.rows`, in memory."""
-        for i in self._fill:
-            if earlier[i] is None:
-                earlier[i] = row[i]
-        for i in self._max:
-            if (value := row[i]) is not None and (earlier[i] is None or value > earlier[i]):
-                earlier[i] = value
-        for i in self._min:
-            if (value := row[i]) is not None and (earlier[i] is None or value < earlier[i]):
-                earlier[i] = value
+        earlier = self._rows[place]
+        if not isinstance(earlier, list):
+            earlier = self._rows[place] = list(earlier)
+        try:
+            for i in self._fill:
+                if earlier[i] is None:
+                    earlier[i] = row[i]
+            for i in self._max:
+                value, known = row[i], earlier[i]
+                if value is not None and (known is None or value > known):
+                    earlier[i] = value
+            for i in self._min:
+                value, known = row[i], earlier[i]
+                if value is not None and (known is None or value < known):
+                    earlier[i] = value
+        except TypeError as error:
+            self._unfit[job] = f"values of {self._table.name} are of several types: {error}"
 
     def take(
         self, first: int, *, job_ended: bool
@@ -136,11 +157,11 @@ class TableRows:
             raise ValueError(f"{self._table.name} has no column {min(unknown)!r}")
         return tuple(row.get(name) for name in self._names)
 
-    def _stream(self, rows: list[list[Any]], jobs: list[int], first: int) -> bytes:
+    def _stream(self, rows: list[Sequence[Any]], jobs: list[int], first: int) -> bytes:
         columns = list(zip(*rows, strict=True)) or [()] * len(self._names)
         arrays: dict[str, Any] = {
             "_job": Array(jobs, type=DataType.int64()),
-            "_seq": Array(list(range(first, first + len(rows))), type=DataType.int64()),
+            "_seq": Array(list(range(first, first + len(jobs))), type=DataType.int64()),
         }
         for column, values in zip(self._table.columns, columns, strict=True):
             arrays[column.name] = self._array(column, values)
@@ -151,7 +172,7 @@ class TableRows:
     def _array(self, column: Column, values: Sequence[Any]) -> Array:
         try:
             if column.type == "TIMESTAMP":
-                values = [None if v is None else microseconds(v) for v in values]
+                values = _since_epoch(values)
             return Array(list(values), type=_TYPES[column.type]())
         except UnicodeEncodeError:
             return Array(list(map(_encodable, values)), type=_TYPES[column.type]())
@@ -164,6 +185,13 @@ class TableRows:
 def _numbers(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Leave out what is no number: NaN is larger than all to SQL, and nothing to Python."""
     return tuple([None if value != value else value for value in row])  # noqa: PLR0124 - NaN
+
+
+def _since_epoch(times: Sequence[datetime | None]) -> list[int | None]:
+    try:
+        return [None if at is None else (at - _EPOCH) // _MICROSECOND for at in times]
+    except TypeError:  # for one of them, which is told of
+        return [None if at is None else microseconds(at) for at in times]
 
 
 def microseconds(at: datetime) -> int:

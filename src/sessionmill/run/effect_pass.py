@@ -11,7 +11,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from sessionmill.collect.roots import path_kind
 from sessionmill.plugins import Processor
@@ -22,6 +24,8 @@ from sessionmill.run.ports import (
     EffectTransaction,
     MarkedBatch,
     RunStore,
+    Unwatched,
+    Watcher,
     WriteConflict,
 )
 from sessionmill.run.supervise import Worker, WorkerLost
@@ -56,6 +60,7 @@ class EffectPass:
     tally: Tally
     #: Of time.monotonic(): no session is begun after it.
     deadline: float | None
+    watcher: Watcher = field(default_factory=Unwatched, kw_only=True)
 
     def __post_init__(self) -> None:
         self._worker: Worker | None = None
@@ -63,6 +68,7 @@ class EffectPass:
 
     def run(self, tasks: Sequence[Task], leftovers: Sequence[Leftover]) -> None:
         """Process tasks, those first that a dead owner left at work."""
+        self.watcher.begin(sum(task.found.size for task in tasks))
         try:
             for marked, batch in self._batches(tasks, leftovers):
                 if self._over():
@@ -108,6 +114,7 @@ class EffectPass:
             if self._over():
                 break
             self._run_task(task)
+            self.watcher.advance(task.found.size)
         self.store.unmark(marked.processor, marked.batch)
 
     def abort(self) -> None:
@@ -189,7 +196,7 @@ class EffectPass:
                     processed_at=task.processed_at or now,
                     file_hash=processed.file_hash,
                 )
-                transaction.commit(state, processed.identity, processed.agent)
+                transaction.keep_unchanged(state, processed.identity, processed.agent)
                 self.tally.skipped += 1
             case "failed":
                 self._fail(task, processed.error, transaction)
@@ -212,7 +219,7 @@ class EffectPass:
             alone.keep_state(state)
 
     def _start(self) -> Worker:
-        self._worker = Worker([self.processor])
+        self._worker = Worker([self.processor], self.store.spool)
         unusable = self._worker.ready()
         if unusable:
             raise WorkerLost(f"could not build it: {unusable[0]}", None, None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sessionmill.collect.contents import as_plain_file
 from sessionmill.contracts import ProcessorResult, RetryLater
 from sessionmill.decode.lines import TranscriptDecoder
 from sessionmill.decode.tail import Reader, Rest
+from sessionmill.errors import CannotRead, TranscriptUnreadable
 from sessionmill.run import messages
 from sessionmill.run.extracting import identify
 from sessionmill.run.messages import MESSAGE, REPLY, REQUEST, Channel, Identity, Processed, Session
@@ -24,13 +27,15 @@ _MESSAGE_LENGTH = 300
 class Effecting:
     """Processes one session after the other."""
 
-    def __init__(self, channel: Channel, note: Note, processor: Any) -> None:
+    def __init__(self, channel: Channel, note: Note, processor: Any, spool: Path) -> None:
+        """`spool` is a folder for what is decompressed."""
         self._channel, self._note, self._processor = channel, note, processor
+        self._spool = spool
         self._reader = Reader(256 * 1024)
 
     def work(self, session: Session) -> None:
         """Process one session, and say how it ended."""
-        self._note.write(THE_SESSION, 0)
+        self._note.write(THE_SESSION)
         try:
             processed = self.process(session)
         except RetryLater as later:
@@ -44,14 +49,23 @@ class Effecting:
 
     def process(self, session: Session) -> Processed:
         """Process one session; whatever the processor raises is raised."""
-        path = Path(os.fsdecode(session.path))
+        with ExitStack() as kept:
+            return self._process(session, kept)
+
+    def _process(self, session: Session, kept: ExitStack) -> Processed:
+        """Process a session; `kept` holds its uncompressed content until then."""
         try:
+            path = kept.enter_context(as_plain_file(Path(os.fsdecode(session.path)), self._spool))
+            self._note.write(THE_SESSION, 0)
             file_hash = _md5(path)
-            agent, identity = self._look(session)
+            agent, identity = self._look(session, path)
         except FileNotFoundError:
             return Processed("vanished")
         except OSError as error:
-            return Processed("unreadable", error=error.strerror or str(error))
+            why = CannotRead(Path(os.fsdecode(session.path)), error)
+            return Processed("unreadable", error=str(why))
+        except TranscriptUnreadable as error:
+            return Processed("unreadable", error=str(error))
         if file_hash == session.file_hash:
             return Processed("unchanged", file_hash=file_hash, agent=agent, identity=identity)
         conn: Any = StandInConnection(self._ask)
@@ -69,11 +83,11 @@ class Effecting:
             warning=warning,
         )
 
-    def _look(self, session: Session) -> tuple[str | None, Identity]:
+    def _look(self, session: Session, path: Path) -> tuple[str | None, Identity]:
         """Read the first records, as far as needed to know whose session it is."""
         decoder = TranscriptDecoder(session.key, session.path_kind)
         identity = Identity()
-        with Path(os.fsdecode(session.path)).open("rb", buffering=0) as file:
+        with path.open("rb", buffering=0) as file:
             size = file.seek(0, 2)
             for part in self._reader.slices(file, 0, size):
                 rest = isinstance(part, Rest)

@@ -6,6 +6,7 @@ what comes back. A batch is marked in flight, and that committed, before it is h
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -14,9 +15,11 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 
+from sessionmill.collect.contents import bytes_to_read
 from sessionmill.collect.roots import path_kind
 from sessionmill.errors import WorkersCannotStart
 from sessionmill.plugins import Processor
@@ -31,6 +34,7 @@ from sessionmill.run.messages import (
     Try,
 )
 from sessionmill.run.note import BUILDING
+from sessionmill.run.ports import Watcher
 from sessionmill.run.supervise import Worker, WorkerLost
 from sessionmill.run.work import Task
 
@@ -43,8 +47,14 @@ _MARKED_AHEAD = 32
 _STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
-_COMMIT_AFTER = 1.5
-_COMMIT_BYTES = 96 * 1024 * 1024
+_COMMIT_AFTER = 4.0
+_COMMIT_BYTES = 32 * 1024 * 1024
+#: Messages of each worker that may wait for a commit: then it waits too, and memory does not grow.
+_MESSAGES_AHEAD = 2
+#: So many batches are committed about as fast as one is worked through. They are, when workers
+#: have just enough left to do meanwhile, if they are worth a commit by their rows' bytes.
+_COMMIT_RATIO = 2
+_COMMIT_WORTH = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -111,18 +121,19 @@ def plan(tasks: dict[int, list[Task]]) -> list[Job]:
 def batches(jobs: Iterable[Job], workers: int) -> list[tuple[Job, ...]]:
     """Split jobs, in their order, into batches small enough to keep all workers busy."""
     jobs = list(jobs)
-    total = sum(job.size - job.offset for job in jobs)
+    weights = [bytes_to_read(os.fsdecode(job.path), job.size, job.offset) for job in jobs]
+    total = sum(weights)
     most_bytes = max(1024 * 1024, min(BATCH_BYTES, total // (4 * workers)))
     most_jobs = max(20, min(BATCH_JOBS, len(jobs) // (2 * workers) + 1))
     made: list[tuple[Job, ...]] = []
     current: list[Job] = []
     size = 0
-    for job in jobs:
-        if current and (size + job.size - job.offset > most_bytes or len(current) >= most_jobs):
+    for job, weight in zip(jobs, weights, strict=True):
+        if current and (size + weight > most_bytes or len(current) >= most_jobs):
             made.append(tuple(current))
             current, size = [], 0
         current.append(job)
-        size += job.size - job.offset
+        size += weight
     if current:
         made.append(tuple(current))
     return made
@@ -139,12 +150,19 @@ class ExtractPass:
     """Runs jobs through workers until all are done, or the time is over."""
 
     def __init__(
-        self, processors: Sequence[Processor], commit: Commit, *, deadline: float | None
+        self,
+        processors: Sequence[Processor],
+        commit: Commit,
+        spool: Path,
+        watcher: Watcher,
+        *,
+        deadline: float | None,
     ) -> None:
         """`deadline` is of time.monotonic(): no batch is begun after it."""
         self._processors, self._commit, self._deadline = processors, commit, deadline
+        self._spool, self._watched = spool, _Watched(watcher)
         self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
-        self._sent: queue.SimpleQueue[Gathered | BaseException] = queue.SimpleQueue()
+        self._sent: queue.Queue[Gathered | BaseException] = queue.Queue(_MESSAGES_AHEAD * cores())
         self._paused: set[int] = set()
         self._waiting: deque[tuple[Job, ...]] = deque()
         #: Batches handed out and not finished.
@@ -153,9 +171,12 @@ class ExtractPass:
 
     def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
-        workers = min(cores(), max(1, len(waiting)))
+        self._watched.begin([*(marked.jobs for marked in suspects), *waiting])
+        workers = min(cores(), max(bool(suspects), len(waiting)))
         drivers = [
-            _Driver(self._processors, self._ready, self._sent, self._paused, self._over)
+            _Driver(
+                self._processors, self._spool, self._ready, self._sent, self._paused, self._over
+            )
             for _ in range(workers)
         ]
         threads = [threading.Thread(target=driver.run, daemon=True) for driver in drivers]
@@ -165,25 +186,37 @@ class ExtractPass:
             for suspect in suspects:
                 if not self._over():
                     self._hand_out([suspect], Gathered())
-                    self._collect()
+                    self._hand_out([], self._collect())
             self._waiting = deque(waiting)
             self._hand_out(self._next_marked(), Gathered())
-            self._collect()
+            last = self._collect()
+            self._dismiss(drivers)  # they end beside the last commit
+            self._hand_out([], last)
         except BaseException:
             self._aborted = True
             for driver in drivers:
                 driver.abort()
             raise
         finally:
-            for _ in threads:
-                self._ready.put(None)
+            self._dismiss(drivers)
             for thread in threads:
-                thread.join()
+                self._join(thread)
 
     # ── the calling thread ──
 
-    def _collect(self) -> None:
-        """Commit what comes until nothing is out."""
+    def _join(self, thread: threading.Thread) -> None:
+        """Wait for a driver's end; what nobody collects any more must not hold it up."""
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                self._sent.get_nowait()
+            thread.join(0.02)
+
+    def _dismiss(self, drivers: Sequence[_Driver]) -> None:
+        for _ in drivers:
+            self._ready.put(None)
+
+    def _collect(self) -> Gathered:
+        """Commit what comes until nothing is out; return what is still to be committed."""
         gathered, since = Gathered(), time.monotonic()
         while self._out:
             sent = self._sent.get()
@@ -194,13 +227,24 @@ class ExtractPass:
             gathered.finished += sent.finished
             self._out -= len(sent.finished)
             self._paused |= {o.processor for o in sent.outcomes if isinstance(o, Paused)}
-            late = time.monotonic() - since > _COMMIT_AFTER
-            idle = self._out <= 2 and (self._waiting or not self._out)
-            if idle or late or gathered.bytes > _COMMIT_BYTES:
+            self._watched.take(sent.outcomes)
+            if self._is_due(gathered, since):
                 self._hand_out(self._next_marked(), gathered)
                 gathered, since = Gathered(), time.monotonic()
-        if gathered:
-            self._hand_out([], gathered)
+        return gathered
+
+    def _is_due(self, gathered: Gathered, since: float) -> bool:
+        """Tell whether to commit what has come since `since`, and to mark what is next."""
+        if self._waiting and self._out <= 2:
+            return True
+        if not self._out:
+            return False
+        turned = len(gathered.finished) >= _COMMIT_RATIO * self._out
+        return (
+            time.monotonic() - since > _COMMIT_AFTER
+            or gathered.bytes > _COMMIT_BYTES
+            or (turned and gathered.bytes > _COMMIT_WORTH)
+        )
 
     def _next_marked(self) -> list[Marked]:
         """Take batches to be marked now: as many as to keep the workers busy until the next."""
@@ -222,19 +266,45 @@ class ExtractPass:
         return late or self._aborted
 
 
+class _Watched:
+    """Tells a watcher of bytes read, whatever number of processors share the reading."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._jobs: dict[int, Job] = {}
+        self._read: Counter[int] = Counter()
+
+    def begin(self, batches: Iterable[tuple[Job, ...]]) -> None:
+        self._jobs = {job.number: job for jobs in batches for job in jobs}
+        self._watcher.begin(sum(job.size - job.offset for job in self._jobs.values()))
+
+    def take(self, outcomes: Iterable[Outcome]) -> None:
+        before = self._read.total()
+        for outcome in outcomes:
+            job = self._jobs[outcome.job]
+            whole = job.size - job.offset
+            if isinstance(outcome, Taken) and not outcome.finished:
+                read = min(outcome.safe_offset - job.offset, whole)
+            else:
+                read = whole
+            self._read[job.number] = max(self._read[job.number], read)
+        self._watcher.advance(self._read.total() - before)
+
+
 class _Driver:
     """Hands batches to one worker after the other, in a thread of its own."""
 
     def __init__(
         self,
         processors: Sequence[Processor],
+        spool: Path,
         ready: queue.SimpleQueue[Marked | None],
-        sent: queue.SimpleQueue[Gathered | BaseException],
+        sent: queue.Queue[Gathered | BaseException],
         paused: Set[int],
         over: Callable[[], bool],
     ) -> None:
         self._processors, self._ready, self._sent = processors, ready, sent
-        self._paused, self._over = paused, over
+        self._paused, self._over, self._spool = paused, over, spool
         self._worker: Worker | None = None
         self._unusable: dict[int, str] = {}
         self._broken: dict[int, str] = {}
@@ -242,6 +312,8 @@ class _Driver:
     def run(self) -> None:
         """Do batches until there is a None; an exception is sent on."""
         try:
+            if not self._over():
+                self._start()  # while the first batch is planned and marked
             while (batch := self._ready.get()) is not None:
                 pending = deque([batch.jobs])
                 while pending and not self._over():
@@ -254,8 +326,9 @@ class _Driver:
 
     def abort(self) -> None:
         """Kill the worker at whatever it is; from another thread."""
-        if self._worker is not None:
-            self._worker.kill()
+        worker = self._worker  # which may end meanwhile
+        if worker is not None:
+            worker.kill()
 
     def _do(self, jobs: tuple[Job, ...]) -> list[tuple[Job, ...]]:
         """Do jobs; return those that a worker's death left undone, in parts."""
@@ -306,7 +379,7 @@ class _Driver:
         """Start a worker, without the processors that it dies of while it builds them."""
         deaths: Counter[int | None] = Counter()
         while True:
-            self._worker = Worker(self._processors, self._broken)
+            self._worker = Worker(self._processors, self._spool, self._broken)
             try:
                 self._unusable = self._broken | self._worker.ready()
             except WorkerLost as lost:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sessionmill.plugins import Processor
 from sessionmill.run.extract_pass import Gathered, Marked, batches, cores, plan

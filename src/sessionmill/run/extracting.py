@@ -12,11 +12,13 @@ from typing import Any
 
 import msgspec
 
+from sessionmill.collect.contents import opened
 from sessionmill.collect.roots import session_of_path
 from sessionmill.contracts import Extraction, Extractor, RetryLater, Transcript
 from sessionmill.decode.lines import UNDECIDED, UNKNOWN_AGENT, TranscriptDecoder
 from sessionmill.decode.records import Record
 from sessionmill.decode.tail import LongLine, Reader, Rest, Slice
+from sessionmill.errors import CannotRead, TranscriptUnreadable
 from sessionmill.run import messages
 from sessionmill.run.columns import TableRows
 from sessionmill.run.messages import (
@@ -67,8 +69,12 @@ class Turn:
 class Extracting:
     """Works through batches; keeps rows until they are worth a message."""
 
-    def __init__(self, channel: Channel, note: Note, processors: Mapping[int, Any]) -> None:
+    def __init__(
+        self, channel: Channel, note: Note, processors: Mapping[int, Any], spool: Path
+    ) -> None:
+        """`spool` is a folder for what is decompressed."""
         self._channel, self._note, self._processors = channel, note, processors
+        self._spool = spool
         self._reader = Reader()
         self._outcomes: list[Outcome] = []
         self._rows: dict[tuple[int, str], TableRows] = {
@@ -92,8 +98,9 @@ class Extracting:
             except FileNotFoundError:
                 self._outcomes += [Vanished(job.number, t.processor) for t in job.tries]
             except OSError as error:
-                reason = error.strerror or str(error)
-                self._outcomes += [Unreadable(job.number, t.processor, reason) for t in job.tries]
+                self._cannot_read(job, CannotRead(Path(os.fsdecode(job.path)), error))
+            except TranscriptUnreadable as error:
+                self._cannot_read(job, error)
             except Exception as error:
                 # Of the decoder's own: its type alone, for it may quote what people wrote.
                 reason = f"the transcript could not be decoded: {type(error).__name__}"
@@ -105,13 +112,16 @@ class Extracting:
 
     # ── one transcript ──
 
+    def _cannot_read(self, job: Job, why: TranscriptUnreadable) -> None:
+        self._outcomes += [Unreadable(job.number, t.processor, str(why)) for t in job.tries]
+
     def _take(self, job: Job) -> None:
-        with Path(os.fsdecode(job.path)).open("rb", buffering=0) as file:
+        with opened(Path(os.fsdecode(job.path)), job.size, self._spool) as (file, size):
             start, tries = job.offset, job.tries
             read = start + max(_mark(t).rest for t in tries)
-            if read and not _is_grown(file.fileno(), job, read):
+            if read and not _is_grown(file.fileno(), size, job, read):
                 start, tries = 0, [Try(t.processor) for t in tries]
-            elif read and read == job.size:
+            elif read and read == size:
                 self._outcomes += [Unchanged(job.number, t.processor) for t in tries]
                 return
             turns = [
@@ -121,7 +131,7 @@ class Extracting:
             ]
             decoder = TranscriptDecoder(job.key, job.path_kind, *_begin(tries))
             identity = _mark(tries[0]).identity
-            for part in self._reader.slices(file, start, job.size):
+            for part in self._reader.slices(file, start, size):
                 if isinstance(part, Rest):
                     records = decoder.decode_rest(part)
                 else:
@@ -270,8 +280,8 @@ def _check(extraction: object, turn: Turn, records: list[Record]) -> None:
     if len(messages.encode(extraction.carry)) > _LONGEST_CARRY:
         raise ValueError(f"carry is longer than {_LONGEST_CARRY} bytes")
     offset = extraction.safe_offset
-    starts = {record.offset for record in records} | {records[-1].end}
-    if offset < turn.safe_offset or offset not in starts:
+    known = offset == records[-1].end or any(record.offset == offset for record in records)
+    if offset < turn.safe_offset or not known:
         raise ValueError(f"safe_offset {offset} is neither a record's start nor the end")
 
 
@@ -306,13 +316,13 @@ def fingerprint(fd: int, offset: int) -> str:
     return hashlib.blake2b(head + tail, digest_size=16).hexdigest()
 
 
-def _is_grown(fd: int, job: Job, read: int) -> bool:
+def _is_grown(fd: int, size: int, job: Job, read: int) -> bool:
     """Tell whether the file still begins with what was read of it.
 
     An unterminated line that was read must have ended there: rows of one that went on otherwise
     are of a line that there is not.
     """
-    if job.size < read or fingerprint(fd, read) != job.fingerprint:
+    if size < read or fingerprint(fd, read) != job.fingerprint:
         return False
     return read == job.offset or os.pread(fd, 1, read) in (b"", b"\n")
 

@@ -35,6 +35,8 @@ class Setup(msgspec.Struct, frozen=True):
     processors: list[ProcessorSpec]
     #: Those of the list that are not to be built: a worker died of it.
     broken: list[int]
+    #: A folder of the worker's own, for what it decompresses; not there until it is needed.
+    spool: bytes
 
 
 class Identity(msgspec.Struct, array_like=True, frozen=True):

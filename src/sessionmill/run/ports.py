@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.plugins import Processor
@@ -14,8 +16,7 @@ from sessionmill.run.messages import Identity, Rows
 from sessionmill.run.work import Leftover, State, Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extracted:
+class Extracted(Struct, frozen=True, kw_only=True, gc=False):
     """One transcript's part in a commit of extracted rows, for one processor."""
 
     processor: int
@@ -34,8 +35,7 @@ class Extracted:
     items_before: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedBatch:
+class MarkedBatch(Struct, frozen=True, kw_only=True):
     """What one processor has at work, to be found by whom comes after a dead owner."""
 
     processor: str
@@ -47,8 +47,7 @@ class MarkedBatch:
     at_work: bool = True
 
 
-@dataclass(slots=True, kw_only=True)
-class ExtractCommit:
+class ExtractCommit(Struct, kw_only=True):
     """Everything of one transaction of an extract pass."""
 
     extracted: list[Extracted] = field(default_factory=list)
@@ -59,8 +58,7 @@ class ExtractCommit:
     mark: list[MarkedBatch] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRow:
+class RunRow(Struct, frozen=True, kw_only=True):
     """A row of `runs`; see the schema."""
 
     run_id: str
@@ -81,8 +79,7 @@ class RunRow:
     pause_reason: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
+class LastRun(Struct, frozen=True):
     """When a processor ran last, and whether it asked to be left alone until later."""
 
     started_at: datetime
@@ -113,12 +110,19 @@ class EffectTransaction(Protocol):
     def commit(self, state: State, identity: Identity, agent: str | None) -> None:
         """Keep everything, with the state; raises WriteConflict to be run again."""
 
+    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep the rows that there are, with the state: the content is what it was."""
+
     def keep_state(self, state: State) -> None:
         """Keep the state alone."""
 
 
 class RunStore(Protocol):
     """Reads and writes of running; each write is one transaction."""
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress; no worker's is left when the facts are opened."""
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
         """Create what extractors declare; return, by name, why some can't be."""
@@ -157,8 +161,34 @@ class RunStore(Protocol):
     def last_runs(self) -> dict[str, LastRun]:
         """Return each processor's last run."""
 
-    def write_run(self, row: RunRow) -> None:
-        """Write a run down."""
+    def write_runs(self, rows: Sequence[RunRow]) -> None:
+        """Write down how processors ran."""
+
+
+class Watcher(Protocol):
+    """Is told how far a run has come, in bytes of transcripts; from several threads."""
+
+    def begin(self, total: int) -> None:
+        """Be told that so many more are to be read."""
+
+    def advance(self, read: int) -> None:
+        """Be told that so many more have been read."""
+
+    def end(self) -> None:
+        """Be told that the run is over, be it at its end or not."""
+
+
+class Unwatched:
+    """A watcher for where nobody watches."""
+
+    def begin(self, total: int) -> None:
+        """Do nothing."""
+
+    def advance(self, read: int) -> None:
+        """Do nothing."""
+
+    def end(self) -> None:
+        """Do nothing."""
 
 
 class WriteConflict(Exception):

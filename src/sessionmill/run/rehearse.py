@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sessionmill.collect.discover import Walk
@@ -40,7 +41,7 @@ def rehearse(store: RunStore, clock: Clock, processor: Processor, made: Any, wal
     if processor.is_extractor:
         work = ExtractWork(store, clock, _no_spread, [processor], [tally], [tasks])
         _, batches = work.split([])
-        extracting = _Extracting(made)
+        extracting = _Extracting(made, store.spool)
         for jobs in batches:
             gathered = extracting.gather(jobs)
             for outcome in gathered.outcomes:
@@ -61,9 +62,9 @@ def _no_spread() -> float:
 class _Extracting(Extracting):
     """Extracts as a worker does; failures are raised."""
 
-    def __init__(self, made: Any) -> None:
+    def __init__(self, made: Any, spool: Path) -> None:
         self._collected = _Collected()
-        super().__init__(self._collected, _Unwritten(), {0: made})
+        super().__init__(self._collected, _Unwritten(), {0: made}, spool)
 
     def gather(self, jobs: tuple[Job, ...]) -> Gathered:
         """Return what comes of jobs."""
@@ -97,7 +98,8 @@ class _EffectPass(EffectPass):
     def _try(self, task: Task) -> None:
         with self.store.effect(self.processor, task.found) as transaction:
             try:
-                processed = _Effecting(self.made, transaction).process(session_of(task))
+                effecting = _Effecting(self.made, transaction, self.store.spool)
+                processed = effecting.process(session_of(task))
             except Exception as error:
                 error.add_note(f"It was processing {task.found.session_key}.")
                 raise
@@ -118,8 +120,8 @@ class _EffectPass(EffectPass):
 class _Effecting(Effecting):
     """Asks a transaction of this process."""
 
-    def __init__(self, made: Any, transaction: EffectTransaction) -> None:
-        super().__init__(_Collected(), _Unwritten(), made)
+    def __init__(self, made: Any, transaction: EffectTransaction, spool: Path) -> None:
+        super().__init__(_Collected(), _Unwritten(), made, spool)
         self._transaction = transaction
 
     def _ask(self, request: bytes) -> bytes:

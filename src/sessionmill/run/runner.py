@@ -20,7 +20,7 @@ from sessionmill.plugins import Processor
 from sessionmill.run.effect_pass import EffectPass
 from sessionmill.run.extract_pass import ExtractPass
 from sessionmill.run.extract_work import ExtractWork
-from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore
+from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore, Unwatched, Watcher
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Leftover, Task
 
@@ -28,9 +28,16 @@ from sessionmill.run.work import Leftover, Task
 class Runner:
     """Runs processors, one run of each at a time."""
 
-    def __init__(self, store: RunStore, clock: Clock, spread: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        clock: Clock,
+        spread: Callable[[], float],
+        watcher: Watcher | None = None,
+    ) -> None:
         """`spread` gives numbers between -1 and 1, by which waits differ."""
         self._store, self._clock, self._spread = store, clock, spread
+        self._watcher = watcher or Unwatched()
         self._running: set[str] = set()
         self._lock = threading.Lock()
 
@@ -70,10 +77,16 @@ class Runner:
                     tally.broken = True
                 raise
             finally:
-                for tally, processor in zip(tallies, processors, strict=True):
+                self._watcher.end()
+                for tally in tallies:
                     tally.errors += root_errors
                     tally.seconds = time.monotonic() - begun
-                    self._write(tally, processor, actor, started, last.get(processor.name))
+                self._store.write_runs(
+                    [
+                        self._row(tally, processor, actor, started, last.get(processor.name))
+                        for tally, processor in zip(tallies, processors, strict=True)
+                    ]
+                )
         return tallies
 
     def _pass(
@@ -97,7 +110,19 @@ class Runner:
             tasks.append(own)
             left.append(self._store.leftovers(processor.name))
         effects = [
-            (EffectPass(self._store, self._clock, self._spread, p, tally, deadline), own, leftovers)
+            (
+                EffectPass(
+                    self._store,
+                    self._clock,
+                    self._spread,
+                    p,
+                    tally,
+                    deadline,
+                    watcher=self._watcher,
+                ),
+                own,
+                leftovers,
+            )
             for p, tally, own, leftovers in zip(processors, tallies, tasks, left, strict=True)
             if not p.is_extractor and own
         ]
@@ -113,7 +138,7 @@ class Runner:
                     deadline,
                 )
             for thread in threads:
-                thread.join()
+                thread.wait()
         except BaseException:
             for effect, _, _ in effects:
                 effect.abort()
@@ -141,40 +166,41 @@ class Runner:
     ) -> None:
         work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
         doubtful, batches = work.split(leftovers)
-        ExtractPass(processors, work.commit, deadline=deadline).run(doubtful, batches)
+        extract = ExtractPass(
+            processors, work.commit, self._store.spool, self._watcher, deadline=deadline
+        )
+        extract.run(doubtful, batches)
 
-    def _write(
+    def _row(
         self,
         tally: Tally,
         processor: Processor,
         actor: str,
         started: datetime,
         last: LastRun | None,
-    ) -> None:
+    ) -> RunRow:
         now = self._clock()
         if _is_paused(last, started) and last is not None:
             resume_at = last.resume_at
         else:
             resume_at = tally.resume_at(now, _pause_of(last))
-        self._store.write_run(
-            RunRow(
-                run_id=uuid.uuid4().hex,
-                processor_name=processor.name,
-                version=processor.version,
-                actor=actor,
-                started_at=started,
-                seconds=tally.seconds,
-                outcome=tally.outcome,
-                seen=tally.seen,
-                scanned=tally.scanned,
-                processed=tally.processed,
-                skipped=tally.skipped,
-                capped=tally.capped,
-                errors=len(tally.errors),
-                items_extracted=tally.items_extracted,
-                resume_at=resume_at,
-                pause_reason=tally.pause_reason,
-            )
+        return RunRow(
+            run_id=uuid.uuid4().hex,
+            processor_name=processor.name,
+            version=processor.version,
+            actor=actor,
+            started_at=started,
+            seconds=tally.seconds,
+            outcome=tally.outcome,
+            seen=tally.seen,
+            scanned=tally.scanned,
+            processed=tally.processed,
+            skipped=tally.skipped,
+            capped=tally.capped,
+            errors=len(tally.errors),
+            items_extracted=tally.items_extracted,
+            resume_at=resume_at,
+            pause_reason=tally.pause_reason,
         )
 
     @contextmanager
@@ -199,6 +225,7 @@ class _Thread(threading.Thread):
         super().__init__(daemon=True)
         self._call, self._with = target, args
         self._error: BaseException | None = None
+        self._ended = threading.Event()
         self.start()
 
     def run(self) -> None:
@@ -206,6 +233,12 @@ class _Thread(threading.Thread):
             self._call(*self._with)
         except BaseException as error:  # raised again by raise_again
             self._error = error
+        finally:
+            self._ended.set()
+
+    def wait(self) -> None:
+        """Wait for its end. After a join that Ctrl-C breaks off, CPython takes it for ended."""
+        self._ended.wait()
 
     def raise_again(self) -> None:
         """Raise what the thread ended with, if it was an exception."""
@@ -214,13 +247,20 @@ class _Thread(threading.Thread):
 
 
 def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:
-    if last is None:
+    if last is None or _lies_ahead(last, now):
         return True
     return now - last.started_at >= timedelta(minutes=processor.cadence_minutes)
 
 
+def _lies_ahead(last: LastRun, now: datetime) -> bool:
+    """Tell whether a run was noted by a clock that was wrong, so that its times say nothing."""
+    return last.started_at > now
+
+
 def _is_paused(last: LastRun | None, now: datetime) -> bool:
-    return last is not None and last.resume_at is not None and now < last.resume_at
+    if last is None or last.resume_at is None or _lies_ahead(last, now):
+        return False
+    return now < last.resume_at
 
 
 def _pause_of(last: LastRun | None) -> timedelta | None:
@@ -240,7 +280,11 @@ def _emptied(walk: Walk, held: dict[str, int]) -> list[tuple[str, str]]:
         walk.complete.remove(root)
     missing = [root for root in walk.absent if held.get(root)]
     return [
-        (root, f"held {held[root]} transcripts and {now}; nothing is marked as gone")
+        (
+            root,
+            f"held {held[root]} transcripts and {now}; nothing is marked as gone. Mount it again, "
+            "or leave it out",
+        )
         for roots, now in ((emptied, "is empty now"), (missing, "is missing now"))
         for root in roots
     ]

@@ -7,6 +7,7 @@ What it is at stands in shared memory, so that a death or a time-out names the c
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,9 +16,11 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+from sessionmill.collect.contents import folder_for_worker
 from sessionmill.errors import SessionmillError
 from sessionmill.plugins import Processor
 from sessionmill.run import messages
@@ -68,7 +71,11 @@ class WorkerLost(SessionmillError):
 class Worker:
     """One child process with its processors; used by one thread."""
 
-    def __init__(self, processors: Sequence[Processor], broken: Iterable[int] = ()) -> None:
+    def __init__(
+        self, processors: Sequence[Processor], spool: Path, broken: Iterable[int] = ()
+    ) -> None:
+        """Start it; below `spool` it has a folder of its own, which goes with it."""
+        self._spool = folder_for_worker(spool)
         self._limits = [Limits(p.timeout_seconds, p.memory_limit_mb) for p in processors]
         ours, theirs = socket.socketpair()
         lifeline, self._lifeline = os.pipe()
@@ -96,6 +103,7 @@ class Worker:
                 ProcessorSpec(p.name, p.spec, str(p.folder), dict(p.settings)) for p in processors
             ],
             broken=list(broken),
+            spool=os.fsencode(self._spool),
         )
         self._channel.send(messages.encode(setup))
 
@@ -171,6 +179,8 @@ class Worker:
             self._process.wait(_PATIENCE)
         os.close(self._lifeline)
         self._note.close()
+        # Left by one that was killed. What cannot be deleted now is when the facts are opened.
+        shutil.rmtree(self._spool, ignore_errors=True)
 
     # ── keeping an eye on it ──
 

@@ -11,14 +11,15 @@ Pure: every function takes `now`, UTC. Nothing here reads a clock, opens a file 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sessionmill.collect.discover import Found
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """When to try again what has failed."""
 
     max_attempts: int = 5
@@ -35,8 +36,7 @@ class RetryPolicy:
         return wait * (1.0 + self.spread * spread)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class Task(Struct, frozen=True, kw_only=True, gc=False):
     """A transcript that needs a look by a processor, with what its state row tells."""
 
     processor: str
@@ -73,8 +73,7 @@ class Task:
         return self.stored_size is not None and self.stored_size != self.found.size
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class State(Struct, frozen=True, kw_only=True, gc=False):
     """A row of `session_processor_state`; see the schema for its columns."""
 
     processor_name: str
@@ -140,8 +139,7 @@ def failed(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(Struct, frozen=True):
     """A batch that was in flight when its owner died."""
 
     batch: str

@@ -49,6 +49,8 @@ def _serve(channel: Channel, note: Note) -> None:
             unusable[number] = f"{type(error).__name__}: {error}"
     note.clear()
     channel.send(messages.encode(Ready(unusable)))
+    spool = Path(os.fsdecode(setup.spool))
+    gc.freeze()  # what is loaded by now stays, and need not be looked through after each message
     extracting = effecting = None
     while True:
         message = messages.to_worker.decode(channel.receive()[1])
@@ -57,13 +59,13 @@ def _serve(channel: Channel, note: Note) -> None:
                 if extracting is None:
                     from sessionmill.run.extracting import Extracting
 
-                    extracting = Extracting(channel, note, processors)
+                    extracting = Extracting(channel, note, processors, spool)
                 extracting.work(message)
             case Session():
                 if effecting is None:
                     from sessionmill.run.effecting import Effecting
 
-                    effecting = Effecting(channel, note, processors[0])
+                    effecting = Effecting(channel, note, processors[0], spool)
                 effecting.work(message)
         gc.collect()
 

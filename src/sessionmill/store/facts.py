@@ -18,7 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from sessionmill.errors import DiskFull, FactsUnreadable, NewerSchema
+from sessionmill.collect.contents import prepare_spool
+from sessionmill.errors import DiskFull, FactsUnreadable, FolderClosed, NewerSchema
 from sessionmill.store.owner import Owner
 from sessionmill.store.statements import first
 from sessionmill.store.upgrade import adopt_older_tables
@@ -33,20 +34,28 @@ KEPT_FREE = 64 * 1024 * 1024
 class Facts:
     """The open facts of a data directory."""
 
-    def __init__(self, folder: Path, command: str, *, now: datetime) -> None:
+    def __init__(
+        self, folder: Path, command: str, *, now: datetime, threads: int | None = None
+    ) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        Raises FactsInUse, NewerSchema, FactsUnreadable, StoreError. `notice` then says what was
-        found to be wrong and mended.
+        A statement runs on so many threads, or on all cores. Raises FactsInUse, FolderClosed,
+        NewerSchema, FactsUnreadable. `notice` then says what was found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
+        #: Where workers put what they decompress.
+        self.spool = folder / "spool"
         self.notice: str | None = None
+        self._threads = threads
         self._number = 0
         self._committing = threading.Lock()
         self._writing = threading.RLock()
         self._owner = Owner(folder, command)
         try:
             self._open(now)
+        except OSError as error:
+            self._owner.release()
+            raise FolderClosed(folder, error) from error
         except BaseException:
             self._owner.release()
             raise
@@ -102,11 +111,14 @@ class Facts:
     def _note_commit(self) -> None:
         """Write the number of the last commit beside the facts, once it is committed."""
         draft = self.folder / "commit_number.new"
-        with draft.open("w") as file:
-            file.write(f"{self._number}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self.folder / "commit_number")
+        try:
+            with draft.open("w") as file:
+                file.write(f"{self._number}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self.folder / "commit_number")
+        except OSError as error:
+            raise FolderClosed(self.folder, error) from error
 
     def check_room(self) -> None:
         """Raise DiskFull if the disk has less room than closing the facts may take."""
@@ -118,6 +130,7 @@ class Facts:
 
     def _open(self, now: datetime) -> None:
         (self.folder / "spill").mkdir(mode=0o700, exist_ok=True)
+        prepare_spool(self.spool)
         damage = self._damage_before_opening()
         if damage is None:
             self._connect()
@@ -130,6 +143,7 @@ class Facts:
 
     def _connect(self) -> None:
         new = not self.path.exists()
+        limits = {} if self._threads is None else {"threads": self._threads}
         try:
             self._conn = duckdb.connect(
                 str(self.path),
@@ -138,9 +152,14 @@ class Facts:
                     "autoinstall_known_extensions": False,
                     "autoload_known_extensions": False,
                     "temp_directory": str(self.folder / "spill"),
+                    **limits,
                 },
             )
         except duckdb.Error as error:
+            if not new and not os.access(self.path, os.R_OK | os.W_OK):
+                raise FolderClosed(
+                    self.folder, f"{self.path.name} is not yours to write"
+                ) from error
             raise FactsUnreadable(self.path, str(error)) from error
         if new:
             self.path.chmod(0o600)

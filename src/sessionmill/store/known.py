@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import duckdb
 
+from sessionmill.collect.roots import path_kind
+from sessionmill.errors import SessionUnknown
 from sessionmill.store.statements import statements
 
 
@@ -35,6 +37,20 @@ def known_transcripts(
         statements("known")["known_transcripts"], {"session": session_key}
     ).fetchall()
     return [KnownTranscript(*row) for row in rows]
+
+
+def resolve(cursor: duckdb.DuckDBPyConnection, given: str) -> str:
+    """Return the session key that a key, a session id or the start of one names.
+
+    Of a session with several transcripts, its main one. Raises SessionUnknown.
+    """
+    rows = cursor.execute(statements("known")["matching"], {"given": given}).fetchall()
+    keys, sessions = [key for key, _ in rows], {session for _, session in rows}
+    if len(keys) > 1 and len(sessions) == 1:
+        keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
+    if len(keys) != 1 or not given:
+        raise SessionUnknown(given, keys)
+    return str(keys[0])
 
 
 def begin_anew(

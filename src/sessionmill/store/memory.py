@@ -14,9 +14,10 @@ from sessionmill.store.facts import Facts
 class MemoryFacts(Facts):
     """The same tables and the same transactions as `Facts`, without a file to lose or to share."""
 
-    def __init__(self, *, now: datetime) -> None:
+    def __init__(self, *, now: datetime, spool: Path) -> None:
+        """Make them; what is decompressed is put into the folder `spool`, and deleted."""
         self.folder = self.path = Path(":memory:")
-        self.notice, self.local_timezone = None, "UTC"
+        self.spool, self.notice, self.local_timezone = spool, None, "UTC"
         self._number = 0
         self._committing, self._writing = threading.Lock(), threading.RLock()
         self._conn = duckdb.connect(

@@ -14,7 +14,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sessionmill.errors import FactsInUse, StoreError
+from sessionmill.errors import FactsInUse, FolderClosed
 
 #: Seconds that a command waits for another one to end.
 PATIENCE = 10.0
@@ -31,31 +31,22 @@ class Owner:
             _close_to_others(folder)
             self._fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StoreError(
-                f"The data directory {folder} cannot be written to: {error.strerror}. "
-                "Name another with --db DIR or SESSIONMILL_HOME."
-            ) from error
-        self._lock(patience)
-        self._sign(command)
+            raise FolderClosed(folder, error) from error
+        try:
+            lock(self._fd, fcntl.LOCK_EX, folder, patience)
+            self._sign(command)
+        except FactsInUse:
+            os.close(self._fd)
+            raise
+        except OSError as error:
+            os.close(self._fd)
+            raise FolderClosed(folder, error) from error
 
     def release(self) -> None:
         """Give the right back."""
         with contextlib.suppress(FileNotFoundError):
             (self._folder / "owner.json").unlink()
         os.close(self._fd)
-
-    def _lock(self, patience: float) -> None:
-        end = time.monotonic() + patience
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() >= end:
-                    os.close(self._fd)
-                    pid, command = read_owner(self._folder)
-                    raise FactsInUse(self._folder, pid, command, patience) from None
-                time.sleep(0.05)
 
     def _sign(self, command: str) -> None:
         name = {
@@ -69,11 +60,26 @@ class Owner:
         draft.replace(self._folder / "owner.json")
 
 
+def lock(fd: int, how: int, folder: Path, patience: float) -> None:
+    """Wait for the lock on an open `owner.lock`; FactsInUse after `patience` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(fd, how | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                pid, command = read_owner(folder)
+                raise FactsInUse(folder, pid, command, patience) from None
+            time.sleep(0.05)
+
+
 def _close_to_others(folder: Path) -> None:
     """Let nobody else in, if the directory is ours: DuckDB's log is readable where that is."""
     ours = folder.stat().st_uid == os.geteuid()
     if ours and ((folder / "owner.lock").exists() or not any(folder.iterdir())):
-        folder.chmod(0o700)
+        # What its owner may not do either, it is not given the right to.
+        folder.chmod(folder.stat().st_mode & 0o700)
 
 
 def read_owner(folder: Path) -> tuple[int | None, str | None]:

@@ -13,6 +13,7 @@ import duckdb
 from arro3.core import Array, DataType, RecordBatch, Table
 
 from sessionmill.collect.discover import Walk
+from sessionmill.collect.known import written
 from sessionmill.collect.roots import path_kind, session_of_path, stem
 from sessionmill.run.columns import microseconds
 from sessionmill.run.ports import MarkedBatch
@@ -155,21 +156,28 @@ def left_in_flight(cursor: duckdb.DuckDBPyConnection, processor: str) -> list[Le
     return [Leftover(batch, tuple(keys), deaths, at_work) for batch, keys, deaths, at_work in rows]
 
 
-def mark(cursor: duckdb.DuckDBPyConnection, marked: MarkedBatch, now: datetime) -> None:
-    """Say that a batch is at work now, or waits as a suspect."""
-    if not marked.at_work or marked.deaths or "." in marked.batch:
-        unmark(cursor, marked.processor, [marked.batch])  # it waited until now
-    cursor.execute(
-        statements("work")["mark"],
-        {
-            "processor": marked.processor,
-            "batch": marked.batch,
-            "keys": list(marked.session_keys),
-            "deaths": marked.deaths,
-            "at_work": marked.at_work,
-            "now": naive(now),
-        },
+def mark(cursor: duckdb.DuckDBPyConnection, marked: Sequence[MarkedBatch], now: datetime) -> None:
+    """Say that batches are at work now, or wait as suspects."""
+    if not marked:
+        return
+    for m in marked:
+        if not m.at_work or m.deaths or "." in m.batch:
+            unmark(cursor, m.processor, [m.batch])  # it waited until now
+    pairs = [(m, key) for m in marked for key in m.session_keys]
+    cursor.register(
+        "_marked",
+        arrow(
+            {
+                "processor_name": (_TEXT(), [m.processor for m, _ in pairs]),
+                "session_file": (_TEXT(), [key for _, key in pairs]),
+                "batch": (_TEXT(), [m.batch for m, _ in pairs]),
+                "deaths": (_INT(), [m.deaths for m, _ in pairs]),
+                "at_work": (_BOOL(), [m.at_work for m, _ in pairs]),
+            }
+        ),
     )
+    cursor.execute(statements("work")["mark"], {"now": naive(now)})
+    cursor.unregister("_marked")
 
 
 def unmark(
@@ -185,7 +193,7 @@ def unmark(
 
 def printable(path: str) -> str:
     """Return a path as text; bytes that are no UTF-8 are written out."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    return written(path)
 
 
 def naive(at: datetime) -> datetime:

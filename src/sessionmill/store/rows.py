@@ -138,7 +138,8 @@ class RowStore:
         if not self.table.elect_by:
             return ""
         text = " || chr(31) || ".join(f"CAST({k} AS VARCHAR)" for k in self._key)
-        return f", md5_number_lower({text}) AS key_hash"
+        # What md5_number_lower makes, which takes four times as long.
+        return f", (md5_number({text}) >> 64)::UBIGINT AS key_hash"
 
     @cached_property
     def _incoming(self) -> str:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 from arro3.core import DataType, Table
 from arro3.io import read_ipc_stream
+from msgspec import structs
 
 from sessionmill.collect.discover import Found, Walk
-from sessionmill.collect.roots import path_kind, session_of_path, stem
+from sessionmill.collect.roots import session_of_path, stem
 from sessionmill.decode.lines import UNKNOWN_AGENT
 from sessionmill.decode.text import last_part
-from sessionmill.errors import SessionUnknown
 from sessionmill.plugins import Processor
 from sessionmill.run.messages import Identity, Rows
 from sessionmill.run.ports import (
@@ -33,6 +33,7 @@ from sessionmill.run.stand_in import StandInHost
 from sessionmill.run.work import Leftover, State, Task
 from sessionmill.store import progress
 from sessionmill.store.facts import CORE_TABLES, Facts, roll_back
+from sessionmill.store.known import resolve
 from sessionmill.store.progress import FoundTranscripts, arrow
 from sessionmill.store.rows import RowStore, rename
 from sessionmill.store.statements import first, statements
@@ -46,6 +47,11 @@ class FactsRunStore:
         self._cursor = facts.cursor()
         self._found: FoundTranscripts | None = None
         self._tables: dict[str, RowStore] = {}
+
+    @property
+    def spool(self) -> Path:
+        """A folder for what workers decompress."""
+        return self._facts.spool
 
     # ── planning ──
 
@@ -173,25 +179,16 @@ class FactsRunStore:
     def resolve(self, given: str) -> str:
         """Return the session key that a key, a session id or the start of one names.
 
-        Of a session with several transcripts, its main one. Raises SessionUnknown.
+        Raises SessionUnknown.
         """
-        rows = self._cursor.execute(
-            statements("transcripts")["matching"], {"given": given}
-        ).fetchall()
-        keys = [key for key, exact, _ in rows if exact] or [key for key, *_ in rows]
-        sessions = {session for _, _, session in rows}
-        if len(keys) > 1 and len(sessions) == 1:
-            keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
-        if len(keys) != 1:
-            raise SessionUnknown(given, keys)
-        return str(keys[0])
+        return resolve(self._cursor, given)
 
     # ── writing ──
 
     def mark(self, marked: MarkedBatch) -> None:
         """Say what is at work now."""
         with self._facts.transaction() as cursor:
-            self._mark(cursor, [marked])
+            progress.mark(cursor, [marked], self._clock())
 
     def unmark(self, processor: str, batch: str) -> None:
         """Say that a batch is not at work any more."""
@@ -203,15 +200,18 @@ class FactsRunStore:
         with self._facts.transaction() as cursor:
             for name in processors:
                 progress.unmark(cursor, name)
-            self._mark(cursor, marked)
+            progress.mark(cursor, marked, self._clock())
 
-    def write_run(self, row: RunRow) -> None:
-        """Write a run down."""
-        values: dict[str, Any] = dataclasses.asdict(row)
-        for name in ("started_at", "resume_at"):
-            values[name] = None if values[name] is None else progress.naive(values[name])
+    def write_runs(self, rows: Sequence[RunRow]) -> None:
+        """Write down how processors ran."""
+        if not rows:
+            return
         with self._facts.transaction() as cursor:
-            cursor.execute(statements("work")["insert_run"], values)
+            for row in rows:
+                values: dict[str, Any] = structs.asdict(row)
+                for name in ("started_at", "resume_at"):
+                    values[name] = None if values[name] is None else progress.naive(values[name])
+                cursor.execute(statements("work")["insert_run"], values)
 
     def commit_extracted(
         self, processors: Sequence[Processor], commit: ExtractCommit
@@ -227,7 +227,7 @@ class FactsRunStore:
                     written |= {(number, key): count for key, count in counts.items()}
             _note_identities(cursor, commit.extracted)
             states = [
-                dataclasses.replace(
+                structs.replace(
                     e.state,
                     items_extracted=written.get((e.processor, e.found.session_key), 0)
                     + e.items_before,
@@ -240,7 +240,7 @@ class FactsRunStore:
                 by_processor.setdefault(name, []).append(batch)
             for name, batches in by_processor.items():
                 progress.unmark(cursor, name, batches)
-            self._mark(cursor, commit.mark)
+            progress.mark(cursor, commit.mark, self._clock())
         return written
 
     def _write_rows(
@@ -270,11 +270,6 @@ class FactsRunStore:
             for key, count in written:
                 counts[key] = counts.get(key, 0) + count
         return counts
-
-    def _mark(self, cursor: duckdb.DuckDBPyConnection, marked: Sequence[MarkedBatch]) -> None:
-        now = self._clock()
-        for m in marked:
-            progress.mark(cursor, m, now)
 
     # ── effectful processors ──
 
@@ -335,6 +330,14 @@ class FactsEffect:
             self._facts.commit(self._cursor)
         except duckdb.TransactionException as error:
             raise WriteConflict(str(error)) from error
+        self._note_identity(identity, agent)
+
+    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
+        """Keep the rows that there are, with the state."""
+        self.keep_state(state)
+        self._note_identity(identity, agent)
+
+    def _note_identity(self, identity: Identity, agent: str | None) -> None:
         # Apart: this transaction may be old, and others write to transcripts meanwhile.
         named = statements("transcripts")["is_named"]
         if not first(self._cursor.execute(named, {"session_key": self._found.session_key})):

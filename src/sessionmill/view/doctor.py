@@ -6,7 +6,9 @@ what to do about it, where there is anything to do.
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
@@ -16,15 +18,17 @@ from typing import Any
 import duckdb
 
 from sessionmill.collect.discover import Walk
-from sessionmill.collect.roots import Root, kept_days
+from sessionmill.collect.known import written
+from sessionmill.collect.roots import Root, claude_home, kept_days
 from sessionmill.plugins import Unusable
 from sessionmill.view.reports import Rows, named_statements
-from sessionmill.view.sample import Sample, unknown_fields_in
+from sessionmill.view.sample import Sample, unfinished_bytes, unknown_fields_in
 
-#: Findings of one check that are shown one by one; the others are counted.
-_MOST = 20
+#: Findings of one check that are told one by one; how many more there are is told.
+MOST = 50
 #: A transcript that ends within a line is waited for so long before it counts as cut short.
 _CUT_AFTER = timedelta(days=1)
+_UNKNOWN = "Nothing, unless it holds figures; a newer sessionmill may know it"
 _DIGITS = re.compile(r"\d+")
 
 
@@ -39,6 +43,9 @@ class Finding:
     to_do: str = ""
 
 
+Check = Callable[[], Iterator[Finding]]
+
+
 def examine(
     cursor: duckdb.DuckDBPyConnection,
     roots: Sequence[Root],
@@ -46,92 +53,87 @@ def examine(
     unusable: Sequence[Unusable],
     now: datetime,
 ) -> Rows:
-    """Return all findings about what a walk has just seen and what the facts hold."""
-    facts = _Facts(cursor, walk, now)
-    findings = [
-        *_found(roots, walk),
-        *_retention(roots),
-        *_errors(walk),
-        *_passed_over(walk),
-        *_not_loaded(unusable),
-        *facts.findings(),
-    ]
-    return Rows([field.name for field in fields(Finding)], list(map(astuple, findings)))
+    """Return all findings about what a walk has just seen and what the facts hold.
+
+    Of a check that finds a great many, the first; `truncated` tells that there are more.
+    """
+    checks = [*_Machine(roots, walk, unusable).checks, *_Facts(cursor, walk, now).checks]
+    findings: list[Finding] = []
+    truncated = False
+    for check in checks:
+        found = list(check())
+        findings += found[:MOST]
+        if len(found) > MOST:
+            truncated = True
+            more = len(found) - MOST
+            findings.append(Finding(found[0].check, "…", more, f"and {more:,} more of these"))
+    columns = [field.name for field in fields(Finding)]
+    return Rows(columns, list(map(astuple, findings)), truncated)
 
 
-# ── what a walk has seen ──
+class _Machine:
+    """What is found on this machine; each method is a check."""
 
+    def __init__(self, roots: Sequence[Root], walk: Walk, unusable: Sequence[Unusable]) -> None:
+        self._walk, self._unusable, self._given = walk, unusable, roots
+        #: As a walk names them; one that is given twice is walked once.
+        self._roots = list(dict.fromkeys(written(os.path.realpath(r.folder)) for r in roots))
+        self.checks: tuple[Check, ...] = (
+            self._found,
+            self._retention,
+            self._unreadable,
+            self._passed_over,
+            self._not_loaded,
+        )
 
-def _found(roots: Sequence[Root], walk: Walk) -> Iterator[Finding]:
-    held = Counter(found.root for found in walk.found)
-    sizes: Counter[str] = Counter()
-    for found in walk.found:
-        sizes[found.root] += found.size
-    for root in roots:
-        folder = str(root.folder.resolve())
-        if folder in walk.absent:
-            yield Finding("found", folder, 0, "there is no such directory")
-        elif held[folder]:
-            yield Finding("found", folder, held[folder], f"transcripts, {sizes[folder]:,} bytes")
-        else:
-            yield Finding(
-                "found",
-                folder,
-                0,
-                "no transcripts",
-                "Name the folder that holds them: --sessions, --claude or --codex",
-            )
+    def _found(self) -> Iterator[Finding]:
+        held, sizes = Counter[str](), Counter[str]()
+        for found in self._walk.found:
+            held[found.root] += 1
+            sizes[found.root] += found.size
+        wrong = dict(self._walk.errors) | dict.fromkeys(
+            self._walk.absent, "there is no such directory"
+        )
+        for root in self._roots:
+            detail = f"{many(held[root], 'transcript')}, {many(sizes[root], 'byte')}"
+            to_do = ""
+            if not held[root]:
+                detail = wrong.get(root, "no transcripts")
+                to_do = "If there should be some, name their folder: --sessions, --claude, --codex"
+            yield Finding("found", root, held[root], detail, to_do)
 
+    def _retention(self) -> Iterator[Finding]:
+        homes = dict.fromkeys(filter(None, map(claude_home, self._given)))
+        for home in homes:
+            if os.path.isdir(home):  # noqa: PTH112 - Path.is_dir raises behind a closed folder
+                days, name = kept_days(home), written(str(home))
+                detail = f"Claude Code deletes a transcript after {many(days, 'day')}"
+                to_do = (
+                    f"Run more often than that, or raise cleanupPeriodDays in {name}/settings.json"
+                )
+                yield Finding("retention", name, days, f"{detail}; its facts are kept", to_do)
 
-def _retention(roots: Sequence[Root]) -> Iterator[Finding]:
-    for root in roots:
-        days = kept_days(root)
-        if days is not None:
-            yield Finding(
-                "retention",
-                str(root.given),
-                days,
-                "days after which Claude Code deletes a transcript; its facts are kept",
-                f"Run more often, or raise cleanupPeriodDays in {root.given}/settings.json",
-            )
+    def _unreadable(self) -> Iterator[Finding]:
+        for path, why in self._walk.errors:
+            if path not in self._roots:
+                yield Finding("unreadable", path, None, why, "Mend it, then: sessionmill run")
 
+    def _passed_over(self) -> Iterator[Finding]:
+        to_do = "If one is a transcript, put the file itself where the others are"
+        for path, why in self._walk.passed_over:
+            yield Finding("passed_over", path, None, why, to_do)
 
-def _errors(walk: Walk) -> Iterator[Finding]:
-    to_do = "Let this user read it, then: sessionmill run"
-    yield from _some("unreadable", ((path, why) for path, why in walk.errors), to_do)
-
-
-def _passed_over(walk: Walk) -> Iterator[Finding]:
-    to_do = "If it is a transcript, put the file itself where the others are"
-    yield from _some("passed_over", iter(walk.passed_over), to_do)
-
-
-def _not_loaded(unusable: Sequence[Unusable]) -> Iterator[Finding]:
-    for processor in unusable:
-        yield Finding("processor", processor.name, None, processor.reason, "Mend it or remove it")
-
-
-def _some(check: str, found: Iterable[tuple[str, str]], to_do: str) -> Iterator[Finding]:
-    """Yield the first of many findings of a kind, and how many more there are."""
-    every = list(found)
-    for subject, detail in every[:_MOST]:
-        yield Finding(check, subject, None, detail, to_do)
-    if len(every) > _MOST:
-        yield Finding(check, "…", len(every) - _MOST, "more of these")
-
-
-# ── what the facts hold ──
+    def _not_loaded(self) -> Iterator[Finding]:
+        for processor in self._unusable:
+            yield Finding("processor", processor.name, None, processor.reason, "Mend or remove it")
 
 
 class _Facts:
-    """The examination of the facts; each method is a check."""
+    """What the facts hold of transcripts that still exist; each method is a check."""
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, walk: Walk, now: datetime) -> None:
         self._cursor, self._walk, self._now = cursor, walk, now
-
-    def findings(self) -> Iterator[Finding]:
-        """Yield what every check finds."""
-        checks: tuple[Callable[[], Iterator[Finding]], ...] = (
+        self.checks: tuple[Check, ...] = (
             self._not_read,
             self._gone,
             self._unknown_format,
@@ -139,14 +141,12 @@ class _Facts:
             self._unknown_line_types,
             self._unknown_fields,
             self._lost_fields,
-            self._understood,
+            self._not_understood,
             self._malformed,
             self._recovered,
             self._claimed,
             self._cut_short,
         )
-        for check in checks:
-            yield from check()
 
     def _ask(self, name: str, **given: Any) -> list[tuple[Any, ...]]:
         return self._cursor.execute(named_statements("doctor")[name], given or None).fetchall()
@@ -155,104 +155,111 @@ class _Facts:
         taken_in = {key for (key,) in self._ask("taken_in")}
         new = sum(found.session_key not in taken_in for found in self._walk.found)
         if new:
-            detail = "transcripts that nothing has read yet: what stands below leaves them out"
+            detail = (
+                f"{many(new, 'transcript')} that nothing has read: what follows leaves them out"
+            )
             yield Finding("not_read", "found", new, detail, "sessionmill run")
 
     def _gone(self) -> Iterator[Finding]:
-        for root, _, gone, since in self._ask("by_root"):
-            if gone:
-                detail = f"deleted since they were read, the first by {since:%Y-%m-%d}"
-                yield Finding("gone", root, gone, f"{detail}: their facts are kept")
+        for root, gone, since in self._ask("gone"):
+            detail = f"{many(gone, 'transcript')} deleted, the first by {since:%Y-%m-%d}"
+            yield Finding("gone", root, gone, f"{detail}; their facts are kept")
 
     def _unknown_format(self) -> Iterator[Finding]:
-        rows = [
-            (key, "empty" if size == 0 else "of no format that is known")
-            for key, size in self._ask("unknown_transcripts")
-        ]
-        yield from _some("unknown_format", rows, "Nothing, unless figures of it are missed")
+        for key, size in self._ask("unknown_transcripts"):
+            detail = "of no format that is known" if size else "empty"
+            to_do = "Nothing, unless figures of it are missed"
+            yield Finding("unknown_format", key, size, detail, to_do)
 
     def _client_versions(self) -> Iterator[Finding]:
-        for agent, version, count in sorted(
-            self._ask("client_versions"), key=lambda row: (row[0], in_order(row[1]))
-        ):
-            yield Finding("client_version", f"{agent} {version or '(none)'}", count, "transcripts")
+        rows = sorted(self._ask("client_versions"), key=lambda row: in_order(row[1]), reverse=True)
+        for agent, version, count in sorted(rows, key=lambda row: row[0]):
+            subject = f"{agent} {version or '(not named)'}"
+            yield Finding("client_version", subject, count, many(count, "transcript"))
 
     def _unknown_line_types(self) -> Iterator[Finding]:
-        yield from _by_version(
-            "unknown_line_type",
-            self._ask("line_types"),
-            "lines",
-            "Look at one (sessionmill show SESSION); a newer sessionmill may know it",
-        )
+        rows = [
+            (*row, f"one of them: sessionmill show {_place(key, offset)}")
+            for *row, key, offset in self._ask("line_types")
+        ]
+        yield from by_version("unknown_line_type", rows, "line", _UNKNOWN)
 
     def _unknown_fields(self) -> Iterator[Finding]:
         samples = [Sample(*row) for row in self._ask("samples")]
-        yield from _by_version(
-            "unknown_field",
-            unknown_fields_in(samples),
-            "lines of a sample",
-            "Nothing is lost by it, unless it holds figures; a newer sessionmill may know it",
-        )
+        rows = ((*row, "") for row in unknown_fields_in(samples))
+        yield from by_version("unknown_field", rows, "line of a sample", _UNKNOWN)
 
     def _lost_fields(self) -> Iterator[Finding]:
-        yield from _by_version(
-            "lost_field",
-            self._ask("lost_fields"),
-            "fields of a wrong type, left out",
-            "Their lines count with what else they say",
-        )
+        rows = ((*row, f"such as in {key}") for *row, key in self._ask("lost_fields"))
+        to_do = "Nothing: their lines count with what else they say"
+        yield from by_version("lost_field", rows, "value of a wrong type", to_do)
 
-    def _understood(self) -> Iterator[Finding]:
-        [(size, not_understood)] = self._ask("understood")
+    def _not_understood(self) -> Iterator[Finding]:
+        [(unknown, size)] = self._ask("understood")
         if size:
-            share = not_understood / size
-            detail = f"{share:.2%} of {size:,} bytes"
-            yield Finding("bytes_not_understood", "all transcripts", not_understood, detail)
+            detail = f"{unknown:,} of {many(size, 'byte')} ({unknown / size:.2%})"
+            yield Finding("not_understood", "all transcripts", unknown, detail)
 
     def _malformed(self) -> Iterator[Finding]:
         for reason, count, key, offset in self._ask("malformed_lines"):
-            detail = f"such as byte {offset} of {key}"
-            to_do = 'All of them: sessionmill sql "FROM malformed_lines"'
+            detail = f"{many(count, 'line')}, such as byte {offset} of {key}"
+            to_do = 'See them all: sessionmill sql "FROM malformed_lines"'
             yield Finding("malformed_line", reason, count, detail, to_do)
 
     def _recovered(self) -> Iterator[Finding]:
         for agent, count, key in self._ask("recovered_lines"):
-            yield Finding("recovered_line", agent, count, f"damaged and read, such as in {key}")
+            detail = f"{many(count, 'line')}, damaged and still read, such as in {key}"
+            yield Finding("recovered_line", agent, count, detail)
 
     def _claimed(self) -> Iterator[Finding]:
         for users, count in self._ask("claimed_by_several"):
-            yield Finding(
-                "claimed_by_several",
-                users,
-                count,
-                "responses or calls that stand in transcripts of each: each is counted for each",
-                "If they are one person, keep their transcripts in one folder",
-            )
+            ids = f"{many(count, 'id')} of responses and calls in the transcripts of each"
+            to_do = "If they are one person, keep their transcripts in one folder"
+            yield Finding("claimed_by_several", users, count, f"{ids}, and counted for each", to_do)
 
     def _cut_short(self) -> Iterator[Finding]:
         before = int((self._now - _CUT_AFTER).timestamp() * 1e9)
-        rows = [
-            (key, f"ends within a line: {rest:,} bytes wait for its end")
-            for key, rest in self._ask("cut_short", before=before)
-        ]
-        yield from _some("cut_short", rows, "If it is a partial copy, copy it again")
+        for offset, *sample in self._ask("cut_short", before=before):
+            rest = unfinished_bytes(Sample(*sample), offset)
+            if rest:
+                detail = f"ends within a line, of which there are {many(rest, 'byte')}"
+                to_do = "If it is a copy, copy it again"
+                yield Finding("cut_short", sample[0], rest, detail, to_do)
 
 
-def _by_version(
+def many(count: int, thing: str) -> str:
+    """Return a count with what is counted: "1 line", "1,204 lines"."""
+    first, _, rest = thing.partition(" ")
+    return f"{count:,} {first}{'' if count == 1 else 's'} {rest}".rstrip()
+
+
+def _place(key: str, offset: int) -> str:
+    """Return what `show` is given to begin with the line at `offset`."""
+    return shlex.quote(key) + (f" --after {offset - 1}" if offset else "")
+
+
+def by_version(
     check: str, rows: Iterable[tuple[Any, ...]], unit: str, to_do: str
 ) -> Iterator[Finding]:
-    """Yield one finding for each (agent, subject), with the versions it is seen since."""
+    """Yield a finding for each (agent, subject), the most frequent first.
+
+    `rows` are (agent, subject, client version, count, where one stands or "").
+    """
     counts: Counter[tuple[str, str]] = Counter()
     versions: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for agent, subject, version, count in rows:
+    places: dict[tuple[str, str], str] = {}
+    for agent, subject, version, count, place in rows:
         counts[agent, subject] += count
         versions[agent, subject].add(version or "")
-    for (agent, subject), count in sorted(counts.items()):
-        ordered = sorted(versions[agent, subject], key=in_order)
-        since = ordered[0] or "a version that is not named"
-        yield Finding(check, f"{agent} {subject}", count, f"{unit}, since {since}", to_do)
+        places.setdefault((agent, subject), place)
+    for kind, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
+        first = min(versions[kind], key=in_order)
+        detail = f"{many(count, unit)}, since {first or 'a version that is not named'}"
+        where = f"; {places[kind]}" if places[kind] else ""
+        yield Finding(check, " ".join(kind), count, detail + where, to_do)
 
 
-def in_order(version: str | None) -> tuple[int, ...]:
-    """Return what versions sort by: 2.1.9 comes before 2.1.10."""
-    return tuple(map(int, _DIGITS.findall(version or "")))
+def in_order(version: str | None) -> tuple[Any, ...]:
+    """Return what versions sort by: 2.1.9 comes before 2.1.10, one without a number last."""
+    numbers = [number.lstrip("0") for number in _DIGITS.findall(version or "")]
+    return (not numbers, [(len(number), number) for number in numbers], version or "")

@@ -1,4 +1,7 @@
-"""A look into some transcripts of each client version, for fields that nobody knows."""
+"""A look into transcripts themselves, where the facts do not tell enough.
+
+Those that are gone or closed meanwhile tell nothing: the walk has told of them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from sessionmill.collect.known import native
+from sessionmill.collect.known import find_again
 from sessionmill.decode.known_fields import unknown_fields
+from sessionmill.errors import TranscriptClosed, TranscriptGone
 
 #: Bytes of each transcript that are looked at: hundreds of lines.
 _BYTES = 256 * 1024
@@ -18,30 +22,41 @@ _BYTES = 256 * 1024
 class Sample(NamedTuple):
     """One transcript to look into."""
 
-    agent: str
-    client_version: str
     session_key: str
+    username: str
+    root: str
     path: str
+    agent: str
+    client_version: str | None
 
 
-def unknown_fields_in(samples: Iterable[Sample]) -> Iterator[tuple[str, str, str, int]]:
+def unknown_fields_in(samples: Iterable[Sample]) -> Iterator[tuple[str, str, str | None, int]]:
     """Yield (agent, field, client version, lines with it) of the beginnings of transcripts."""
     for sample in samples:
         counts: Counter[str] = Counter()
-        for line in _lines(sample.path):
-            counts.update(unknown_fields(sample.agent, line))
+        for line in _beginning(sample).split(b"\n")[:-1]:
+            try:
+                counts.update(unknown_fields(sample.agent, json.loads(line)))
+            except (ValueError, RecursionError):
+                continue  # counted among the malformed lines
         for field, count in counts.items():
             yield sample.agent, field, sample.client_version, count
 
 
-def _lines(path: str) -> Iterator[object]:
+def unfinished_bytes(sample: Sample, offset: int) -> int:
+    """Return how many bytes of an unfinished line stand at `offset`; 0 if it lacks only its end."""
+    rest = _beginning(sample, offset)
     try:
-        with Path(native(path)).open("rb") as file:
-            beginning = file.read(_BYTES)
-    except OSError:
-        return  # gone or closed since: the walk has told of it
-    for line in beginning.split(b"\n")[:-1]:
-        try:
-            yield json.loads(line)
-        except (ValueError, RecursionError):
-            continue  # counted among the malformed lines
+        json.loads(rest)
+    except (ValueError, RecursionError):
+        return len(rest)
+    return 0
+
+
+def _beginning(sample: Sample, offset: int = 0) -> bytes:
+    try:
+        with Path(find_again(sample).path).open("rb") as file:
+            file.seek(offset)
+            return file.read(_BYTES)
+    except (TranscriptGone, TranscriptClosed, OSError):
+        return b""

@@ -6,6 +6,7 @@ from datetime import date
 
 import duckdb
 
+from sessionmill.errors import UsageError
 from sessionmill.view.reports import Rows, check_timezone, named_statements
 
 
@@ -19,8 +20,10 @@ def sessions(
 ) -> Rows:
     """Return the sessions that something happened in since a day of `timezone`, the latest first.
 
-    Raises UsageError for a time zone that there is not.
+    Raises UsageError for a time zone that there is not, and for a limit below 1.
     """
+    if limit < 1:
+        raise UsageError("--limit is more than zero")
     check_timezone(cursor, timezone)
     cursor.execute(
         named_statements("sessions")["sessions"],

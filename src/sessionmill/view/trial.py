@@ -21,5 +21,5 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, table: str, limit: int | None) ->
     quoted = '"' + table.replace('"', '""') + '"'
     cursor.execute(f"SELECT * FROM {quoted} ORDER BY ALL")
     columns = [column[0] for column in cursor.description or ()]
-    values = cursor.fetchall()
+    values = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
     return Rows(columns, values[:limit], truncated=limit is not None and len(values) > limit)

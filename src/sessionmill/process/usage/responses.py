@@ -9,7 +9,7 @@ counted.
 from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
-from sessionmill.decode.records import Record
+from sessionmill.decode.records import Record, Response
 from sessionmill.decode.text import last_part
 from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
 
@@ -43,40 +43,35 @@ TABLE = Table(
 )
 
 
-def rows(record: Record) -> list[Row]:
-    """Return the rows of one line: usually one."""
-    place = last_part(record.cwd)
-    return [
-        (
-            response.id,
-            record.offset,
-            record.at,
-            response.model,
-            record.client_version,
-            record.cwd,
-            place,
-            record.agent_id,
-            record.copy_rank,
-            response.input_tokens,
-            response.output_tokens,
-            response.cache_read_tokens,
-            response.cache_write_5m_tokens,
-            response.cache_write_1h_tokens,
-            response.web_search_requests,
-            response.web_fetch_requests,
-            response.service_tier,
-            response.speed,
-            response.inference_geo,
-        )
-        for response in record.responses
-    ]
+def row(response: Response, record: Record) -> Row:
+    """Return what one line tells of a response."""
+    return (
+        response.id,
+        record.offset,
+        record.at,
+        response.model,
+        record.client_version,
+        record.cwd,
+        last_part(record.cwd),
+        record.agent_id,
+        record.copy_rank,
+        response.input_tokens,
+        response.output_tokens,
+        response.cache_read_tokens,
+        response.cache_write_5m_tokens,
+        response.cache_write_1h_tokens,
+        response.web_search_requests,
+        response.web_fetch_requests,
+        response.service_tier,
+        response.speed,
+        response.inference_geo,
+    )
 
 
-def repeats(record: Record, earlier: Record | None) -> bool:
+def repeats(record: Record, earlier: Record) -> bool:
     """Tell whether a line adds nothing to what an earlier one has told of its response."""
     return (
-        earlier is not None
-        and record.responses == earlier.responses
+        record.responses == earlier.responses
         and record.copy_rank >= earlier.copy_rank
         and (record.at is None or (earlier.at is not None and record.at >= earlier.at))
         and (record.cwd is None or earlier.cwd is not None)

@@ -7,7 +7,7 @@ A result whose call has not been seen makes no call: its row has no name and is 
 from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
-from sessionmill.decode.records import Call, Record
+from sessionmill.decode.records import Call, Record, Result
 from sessionmill.decode.text import last_part
 from sessionmill.process.usage.places import LINE_OFFSET, PLACE
 
@@ -45,56 +45,53 @@ TABLE = Table(
     eligible="name IS NOT NULL",
 )
 
+
 _UNCALLED = (None,) * 8
 
 
-def call_rows(record: Record) -> list[Row]:
-    """Return a row for each call of the line, without its result."""
+def call_row(call: Call, record: Record) -> Row:
+    """Return the row of a call, without its result."""
+    kind, skill, subagent_type, mcp_server, prefix = _classify(call)
     answer = record.responses[-1] if record.responses else None
-    response_id, model = (answer.id, answer.model) if answer is not None else (None, None)
-    place = last_part(record.cwd)
-    return [
-        (
-            call.id,
-            record.offset,
-            record.at,
-            call.name,
-            *_classify(call),
-            response_id,
-            model,
-            record.client_version,
-            record.cwd,
-            place,
-            record.agent_id,
-            record.copy_rank,
-            None,
-            None,
-            None,
-        )
-        for call in record.calls
-    ]
+    return (
+        call.id,
+        record.offset,
+        record.at,
+        call.name,
+        kind,
+        skill,
+        subagent_type,
+        mcp_server,
+        prefix,
+        answer.id if answer is not None else None,
+        answer.model if answer is not None else None,
+        record.client_version,
+        record.cwd,
+        last_part(record.cwd),
+        record.agent_id,
+        record.copy_rank,
+        None,
+        None,
+        None,
+    )
 
 
-def result_rows(record: Record) -> list[Row]:
-    """Return for each result of the line what it fills in."""
-    place = last_part(record.cwd)
-    return [
-        (
-            result.call_id,
-            record.offset,
-            None,
-            *_UNCALLED,
-            record.client_version,
-            record.cwd,
-            place,
-            record.agent_id,
-            record.copy_rank,
-            result.is_error,
-            record.at,
-            result.bytes,
-        )
-        for result in record.results
-    ]
+def result_row(result: Result, record: Record) -> Row:
+    """Return what a result fills in."""
+    return (
+        result.call_id,
+        record.offset,
+        None,
+        *_UNCALLED,
+        record.client_version,
+        record.cwd,
+        last_part(record.cwd),
+        record.agent_id,
+        record.copy_rank,
+        result.is_error,
+        record.at,
+        result.bytes,
+    )
 
 
 def _classify(call: Call) -> tuple[str, str | None, str | None, str | None, str | None]:

@@ -45,17 +45,20 @@ class Usage:
         malformed: list[Row] = []
         queue = prompts.Queue(carry)
         told: dict[str, Record] = {}
+        add_answer, add_call = answers.append, calls.append
         for record in records:
             if record.responses:
                 # Four lines of five say of their response what an earlier one has said.
                 id = record.responses[-1].id
-                if not responses.repeats(record, told.get(id)):
+                earlier = told.get(id)
+                if earlier is None or not responses.repeats(record, earlier):
                     told[id] = record
-                    answers += responses.rows(record)
-            if record.calls:
-                calls += tool_calls.call_rows(record)
-            if record.results:
-                calls += tool_calls.result_rows(record)
+                    for response in record.responses:
+                        add_answer(responses.row(response, record))
+            for call in record.calls:
+                add_call(tool_calls.call_row(call, record))
+            for result in record.results:
+                add_call(tool_calls.result_row(result, record))
             if record.prompt is not None:
                 typed += queue.rows(record.prompt, record)
             if record.command is not None:

@@ -21,3 +21,17 @@ UPDATE session_processor_state
  WHERE processor_name = $processor
    AND session_file IN (SELECT unnest($keys))
 RETURNING session_file;
+
+-- name: matching
+-- Transcripts by key, by session id, or by the start of either or of the file's name: those that
+-- match best, and whose session each is.
+SELECT session_key, (username, session_id)
+  FROM transcripts
+ WHERE session_key = $given
+    OR starts_with(session_key, $given)
+    OR starts_with(session_id, $given)
+    OR starts_with(list_last(string_split(session_key, '/')), $given)
+QUALIFY dense_rank() OVER (ORDER BY CASE $given WHEN session_key THEN 1
+                                                WHEN session_id THEN 2
+                                                ELSE 3 END) = 1
+ ORDER BY session_key;

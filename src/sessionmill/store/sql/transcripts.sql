@@ -81,14 +81,3 @@ UPDATE transcripts
    AND fingerprint IS NULL
    AND (session_id, agent, client_version, cwd, project)
        IS DISTINCT FROM ($session_id, $agent, $client_version, $cwd, $project);
-
--- name: matching
--- Transcripts by key, by session id, or by the start of either or of the file's name; whether it
--- is the very key, and whose session it is.
-SELECT session_key, session_key = $given, (username, session_id)
-  FROM transcripts
- WHERE session_key = $given
-    OR starts_with(session_key, $given)
-    OR starts_with(session_id, $given)
-    OR starts_with(list_last(string_split(session_key, '/')), $given)
- ORDER BY session_key;

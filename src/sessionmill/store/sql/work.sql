@@ -1,10 +1,11 @@
--- What is left to do, and how it went. `_found` is the walk and `_states` are new
--- state rows: the caller hands both in.
+-- What is left to do, and how it went. `_found` is the walk, `_states` are new
+-- state rows, `_marked` is what is in flight now: the caller hands them in.
 
 -- name: pending
 -- The transcripts that need a look by one processor: new, changed, of another version, or due for
 -- another try. A dead letter is left alone until its content changes. The least recently
--- attempted come first, so that failing ones cannot starve the others.
+-- attempted come first, so that failing ones cannot starve the others. An attempt that lies ahead
+-- was noted by a clock that was wrong then, and so was the wait after it: it waits no longer.
 SELECT f.number,
        s.session_file IS NOT NULL,
        s.version,
@@ -26,8 +27,9 @@ SELECT f.number,
         OR s.size     IS DISTINCT FROM f.size
         OR s.mtime_ns IS DISTINCT FROM f.mtime_ns
         OR s.version  IS DISTINCT FROM $version
-        OR (s.attempts > 0 AND s.dead_at IS NULL AND s.next_attempt_at <= $now))
- ORDER BY s.last_attempt_at NULLS FIRST, f.number;
+        OR (s.attempts > 0 AND s.dead_at IS NULL
+            AND (s.next_attempt_at <= $now OR s.last_attempt_at > $now)))
+ ORDER BY CASE WHEN s.last_attempt_at <= $now THEN s.last_attempt_at END NULLS FIRST, f.number;
 
 -- name: delete_states
 DELETE FROM session_processor_state s
@@ -56,8 +58,8 @@ DELETE FROM in_flight
  WHERE processor_name = $processor AND batch IN (SELECT unnest($batches));
 
 -- name: mark
-INSERT INTO in_flight
-SELECT $processor, unnest($keys), $batch, $now, $deaths, $at_work;
+INSERT INTO in_flight BY NAME
+SELECT processor_name, session_file, batch, $now AS marked_at, deaths, at_work FROM _marked;
 
 -- name: left_in_flight
 -- What a run that did not end had at work.
@@ -80,13 +82,14 @@ RETURNING processor_name, session_file;
 
 -- name: last_runs
 -- Each processor's last run; and, where that was paused, when the run began that paused it: those
--- that came before its time was over left the same moment to resume at.
+-- that came before its time was over left the same moment to resume at. The last is the one that
+-- was written last, whatever a clock said then.
 WITH last AS (
     SELECT processor_name,
-           max(started_at)                      AS started_at,
-           arg_max(outcome, started_at)         AS outcome,
-           arg_max_null(resume_at, started_at)  AS resume_at,
-           arg_max_null(pause_reason, started_at) AS pause_reason
+           arg_max(started_at, rowid)        AS started_at,
+           arg_max(outcome, rowid)           AS outcome,
+           arg_max_null(resume_at, rowid)    AS resume_at,
+           arg_max_null(pause_reason, rowid) AS pause_reason
       FROM runs
      GROUP BY processor_name
 )

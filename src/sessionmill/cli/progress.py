@@ -1,0 +1,72 @@
+"""A bar on a terminal while a run is long: how much is read, how fast, how long it will take."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+#: Seconds that a run may take without a bar.
+_PATIENCE = 0.7
+
+
+class Bar:
+    """A progress bar on stderr, where that is a terminal; it shows once a run is long.
+
+    `NO_COLOR` in the environment leaves its colours out.
+    """
+
+    def __init__(self) -> None:
+        self._is_seen = sys.stderr.isatty()
+        self._lock = threading.Lock()
+        self._total = self._done = 0
+        self._since: float | None = None
+        self._shown: tuple[Progress, TaskID] | None = None
+
+    def begin(self, total: int) -> None:
+        """Expect so many more bytes."""
+        with self._lock:
+            self._total += total
+            self._since = self._since or time.monotonic()
+
+    def advance(self, read: int) -> None:
+        """Take so many bytes for read."""
+        with self._lock:
+            self._done += read
+            if self._is_seen and self._since and time.monotonic() - self._since > _PATIENCE:
+                progress, task = self._shown = self._shown or _start(self._total)
+                progress.update(task, completed=self._done, total=self._total)
+
+    def end(self) -> None:
+        """Take the bar away."""
+        if self._shown is not None:
+            self._shown[0].stop()
+        self._shown, self._since, self._total, self._done = None, None, 0, 0
+
+
+def _start(total: int) -> tuple[Progress, TaskID]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    progress = Progress(
+        TextColumn("Reading transcripts"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    progress.start()
+    return progress, progress.add_task("", total=total)
