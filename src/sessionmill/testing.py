@@ -151,12 +151,13 @@ class MemoryStore:
     @property
     def tables(self) -> Tables:
         """Every table of the processor: its rows by column name, ordered by the first columns."""
-        return {name: self._rows_of(name) for name in self._trial.tables(limit=0)}
-
-    def _rows_of(self, table: str) -> list[dict[str, Any]]:
-        relation = self._trial.facts.cursor().table(f'"{table}"').order("ALL")
-        rows = [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
-        return [{name: row[name] for name in row if name != _HIDDEN} for row in rows]
+        return {
+            name: [
+                {column: value for column, value in row.items() if column != _HIDDEN}
+                for row in rows.document()["rows"]
+            ]
+            for name, rows in self._trial.tables().items()
+        }
 
     def rows(self, table: str, *columns: str) -> list[dict[str, Any]]:
         """Return the rows of one table; of these columns alone, if any are named."""
