@@ -236,8 +236,8 @@ class ClaudeCode:
         if isinstance(content, list):
             calls = []
             for block in content:
-                if block.type == "tool_use" and (id := block.id) and (name := block.name):
-                    call = _call(id, name, block.input)
+                if block.type == "tool_use" and (call_id := block.id) and (name := block.name):
+                    call = _call(call_id, name, block.input)
                     calls.append(call)
             if calls:
                 record.calls = tuple(calls)

@@ -49,6 +49,7 @@ def _serve(channel: Channel, note: Note) -> None:
             unusable[number] = f"{type(error).__name__}: {error}"
     note.clear()
     channel.send(messages.encode(Ready(unusable)))
+    gc.freeze()  # what is loaded by now stays, and need not be looked through after each message
     extracting = effecting = None
     while True:
         message = messages.to_worker.decode(channel.receive()[1])
