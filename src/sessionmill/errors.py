@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -46,9 +47,11 @@ class UsageError(SessionmillError):
 class ProcessorUnknown(UsageError):
     """No processor of that name is loaded."""
 
-    def __init__(self, name: str, known: list[str]) -> None:
+    def __init__(self, name: str, known: Iterable[str], unusable: Mapping[str, str]) -> None:
+        """`unusable` are those that can't be loaded, with the reason: it may be one of them."""
+        cannot = "".join(f" {spec} can't be loaded: {why}." for spec, why in unusable.items())
         super().__init__(
-            f"No processor is named {name!r}; loaded are: {', '.join(known) or 'none'}. "
+            f"No processor is named {name!r}; loaded are: {', '.join(known) or 'none'}.{cannot} "
             "To load one of your own: --processor package.module:Class"
         )
 

@@ -54,7 +54,8 @@ class Registry:
                 if name == unusable.name and name not in self.usable:
                     raise ProcessorUnusable(name, f"{name} can't run: {unusable.reason}")
             if name not in self.usable:
-                raise ProcessorUnknown(name, list(self.usable))
+                reasons = {unusable.name: unusable.reason for unusable in self.unusable}
+                raise ProcessorUnknown(name, self.usable, reasons)
         return [self.usable[name] for name in dict.fromkeys(names)]
 
     def refuse(self, name: str, reason: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sessionmill.collect.contents import plain_name
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.collect.known import written
 from sessionmill.errors import ProcessorUnusable
@@ -78,8 +79,8 @@ class Trial:
 def transcript_at(path: Path, username: str) -> Found:
     """Return a file as a transcript of `username`; of a sub-agent's, the path names the session."""
     stat = path.stat()
-    names = path.parts[-1:]
+    names: tuple[str, ...] = (path.name,)
     if path.parent.name == "subagents":
         names = path.parts[-3:]
-    key = written("/".join((username, *names)))
+    key = written(plain_name("/".join((username, *names))))
     return Found(key, username, str(path.parent), str(path), stat.st_size, stat.st_mtime_ns)

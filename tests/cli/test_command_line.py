@@ -44,6 +44,7 @@ def test_there_are_the_commands_that_the_readme_speaks_of() -> None:
         "start",
         "run",
         "retry",
+        "completion",
         "reprocess",
         "processors",
         "try",

@@ -44,7 +44,8 @@ class Lines:
         )
         lines = session_path.read_text().splitlines()
         rows = [[session_key, username, n, line[:20]] for n, line in enumerate(lines)]
-        conn.executemany("INSERT INTO lines_of VALUES (?, ?, ?, ?)", rows)
+        if rows:  # of an empty transcript there are none
+            conn.executemany("INSERT INTO lines_of VALUES (?, ?, ?, ?)", rows)
         return ProcessorResult(len(rows))
 
 

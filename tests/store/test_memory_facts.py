@@ -5,13 +5,14 @@ What tests processors stands on `MemoryFacts`; here it and `Facts` do the same, 
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from sessionmill.collect.discover import Found, Walk
@@ -89,7 +90,11 @@ class Owner:
         """Let every processor process what is new; return the rows written by each."""
         return [
             rehearse(
-                self.store, self.clock, replace(processor, version=version), made, self.walk()
+                self.store,
+                self.clock,
+                dataclasses.replace(processor, version=version),
+                made,
+                self.walk(),
             ).items_extracted
             for processor, made in zip(self.processors, self.made, strict=True)
         ]
@@ -166,7 +171,7 @@ def live_through(owner: Owner) -> Iterator[tuple[str, Dump]]:
     marked = MarkedBatch(processor="words", batch="b1", session_keys=["alice/s1.jsonl"], deaths=1)
     owner.store.mark(marked)
     assert owner.store.leftovers("words") == [Leftover("b1", ("alice/s1.jsonl",), 1)]
-    owner.store.reset_marks(["words"], [replace(marked, at_work=False)])
+    owner.store.reset_marks(["words"], [msgspec.structs.replace(marked, at_work=False)])
     yield "marked", owner.tables()
 
     owner.store.unmark("words", "b1")

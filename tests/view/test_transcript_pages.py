@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
+from sessionmill.collect.discover import Found
 from sessionmill.decode.words import words
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse
-from sessionmill.demo.codex import CodexRollout
-from sessionmill.demo.transcript import Transcript
 from sessionmill.errors import TranscriptClosed, TranscriptGone, UsageError
+from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, Transcript
 from sessionmill.trial import transcript_at
-from sessionmill.view.transcript import page
+from sessionmill.view import transcript as view
+from sessionmill.view.reports import Rows
 
 Said = dict[str, Any]
 
@@ -23,6 +26,10 @@ def written(folder: Path, transcript: Transcript | bytes) -> Path:
     path = folder / "0f3c.jsonl"
     path.write_bytes(bytes(transcript))
     return path
+
+
+def page(found: Found, **given: int) -> Rows:
+    return view.page(found, Path(found.path).parent / "spool", **given)
 
 
 def pages(path: Path, **given: int) -> list[Said]:
@@ -246,3 +253,16 @@ def test_the_words_of_a_rollouts_calls_of_every_kind_are_found(tmp_path: Path) -
 def test_a_line_of_whatever_shape_says_nothing_and_is_no_error(line: Any) -> None:
     assert words(line) == ""
     assert words(line, "t1") == ""
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_a_compressed_transcript_is_shown_by_its_uncompressed_offsets(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    plain = several(tmp_path)
+    ending = ".gz" if compress is gzip.compress else ".zst"
+    other = tmp_path / "other" / f"0f3c.jsonl{ending}"
+    other.parent.mkdir()
+    other.write_bytes(compress(plain.read_bytes()))
+    assert pages(other, limit=3) == pages(plain, limit=3)
+    assert not list((other.parent / "spool").iterdir())

@@ -60,7 +60,9 @@ def show(
     """Show what happened in a session, from its transcript: turns, calls, tokens, errors."""
     with open_app(db) as app:
         known = app.transcript(session)
-    rows = transcript.page(find_again(known), after=after, limit=limit, characters=characters)
+        spool = app.facts.spool
+    found = find_again(known)
+    rows = transcript.page(found, spool, after=after, limit=limit, characters=characters)
     if json:
         print_json(rows.document())
         return 0
@@ -136,7 +138,7 @@ def _stands(app: App, name: str | None, *, known: bool) -> Rows:
     usable = [p for p in app.registry.usable.values() if name in (None, p.name)]
     unusable = [u for u in app.registry.unusable if name in (None, u.name)]
     if name is not None and not usable and not unusable and not known:
-        raise ProcessorUnknown(name, list(app.registry.usable))
+        raise ProcessorUnknown(name, app.registry.usable, {})
     rows = standing.with_lag(
         app.store.standing(usable), standing.lags(app.facts.cursor(), usable, now())
     )
@@ -159,7 +161,9 @@ def doctor(
     """
     with open_app(db) as app:
         roots, walk = find(sessions, claude, codex, user)
-        rows = examination.examine(app.facts.cursor(), roots, walk, app.registry.unusable, now())
+        rows = examination.examine(
+            app.facts.cursor(), app.config.folder, roots, walk, app.registry.unusable, now()
+        )
     if json:
         print_json(rows.document())
         return 0

@@ -202,5 +202,5 @@ def _warn(app: App, names: Sequence[str], tallies: Sequence[Tally]) -> None:
             warn(f"{tally.processor}: … and {len(tally.errors) - 20} more (all of them: --json)")
         if tally.pause_reason is not None:
             warn(f"{tally.processor} pauses: {tally.pause_reason}; {tally.capped} are left")
-    if any(tally.errors for tally in tallies):
+    if any(tally.failed for tally in tallies):
         warn("Failed sessions are tried again later; at once with: sessionmill retry")

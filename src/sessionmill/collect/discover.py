@@ -76,23 +76,33 @@ def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
             result.absent.append(_text(real))
         return
     if root.kind == "sessions":
-        for entry in _entries(real, result):
-            if not entry.is_dir(follow_symlinks=False):
-                _pass_over(entry, result)
-            elif entry.name.startswith("."):
-                result.passed_over.append((_text(entry.path), "hidden: no user's name"))
-            else:
-                username = unicodedata.normalize("NFC", _text(entry.name))
-                yield from _walk_user(root, real, username, entry.path, result)
+        yield from _walk_users(root, real, result)
     elif root.kind == "codex":
-        sessions = f"{real}/sessions"
-        names = {entry.name for entry in _entries(real, result)}
-        if "sessions" in names:
-            yield from _walk_user(root, real, root.username or "", sessions, result, "sessions/")
+        yield from _walk_codex(root, real, result)
     else:
         yield from _walk_user(root, real, root.username or "", real, result)
     if len(result.errors) == errors:
         result.complete.append(_text(real))
+
+
+def _walk_users(root: Root, real: str, result: Walk) -> Iterator[Found]:
+    for entry in _entries(real, result):
+        if not entry.is_dir(follow_symlinks=False):
+            _pass_over(entry, result)
+        elif entry.name.startswith("."):
+            result.passed_over.append((_text(entry.path), "hidden: no user's name"))
+        else:
+            username = unicodedata.normalize("NFC", _text(entry.name))
+            yield from _walk_user(root, real, username, entry.path, result)
+
+
+def _walk_codex(root: Root, real: str, result: Walk) -> Iterator[Found]:
+    names = {entry.name for entry in _entries(real, result)}
+    if "archived_sessions" in names:
+        result.passed_over.append((_text(f"{real}/archived_sessions"), "archived by Codex"))
+    if "sessions" in names:
+        sessions = f"{real}/sessions"
+        yield from _walk_user(root, real, root.username or "", sessions, result, "sessions/")
 
 
 def _walk_user(

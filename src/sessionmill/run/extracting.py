@@ -121,7 +121,7 @@ class Extracting:
             read = start + max(_mark(t).rest for t in tries)
             if read and not _is_grown(file.fileno(), size, job, read):
                 start, tries = 0, [Try(t.processor) for t in tries]
-            elif read and read == size:
+            elif read == size and all(t.mark for t in tries):
                 self._outcomes += [Unchanged(job.number, t.processor) for t in tries]
                 return
             turns = [

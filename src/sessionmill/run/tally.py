@@ -41,6 +41,11 @@ class Tally:
         self.errors.append((session_key, error))
 
     @property
+    def failed(self) -> int:
+        """How many sessions failed: errors of the run itself are none."""
+        return self._failed
+
+    @property
     def capped(self) -> int:
         """Transcripts left for another run: the time was over, or the processor paused."""
         return max(0, self.scanned - self.processed - self.skipped - self._failed)

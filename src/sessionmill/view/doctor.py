@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -48,16 +49,17 @@ Check = Callable[[], Iterator[Finding]]
 
 def examine(
     cursor: duckdb.DuckDBPyConnection,
+    folder: Path,
     roots: Sequence[Root],
     walk: Walk,
     unusable: Sequence[Unusable],
     now: datetime,
 ) -> Rows:
-    """Return all findings about what a walk has just seen and what the facts hold.
+    """Return all findings about what a walk has just seen and what the facts in `folder` hold.
 
     Of a check that finds a great many, the first; `truncated` tells that there are more.
     """
-    checks = [*_Machine(roots, walk, unusable).checks, *_Facts(cursor, walk, now).checks]
+    checks = [*_Machine(folder, roots, walk, unusable).checks, *_Facts(cursor, walk, now).checks]
     findings: list[Finding] = []
     truncated = False
     for check in checks:
@@ -74,8 +76,10 @@ def examine(
 class _Machine:
     """What is found on this machine; each method is a check."""
 
-    def __init__(self, roots: Sequence[Root], walk: Walk, unusable: Sequence[Unusable]) -> None:
-        self._walk, self._unusable, self._given = walk, unusable, roots
+    def __init__(
+        self, folder: Path, roots: Sequence[Root], walk: Walk, unusable: Sequence[Unusable]
+    ) -> None:
+        self._folder, self._walk, self._unusable, self._given = folder, walk, unusable, roots
         #: As a walk names them; one that is given twice is walked once.
         self._roots = list(dict.fromkeys(written(os.path.realpath(r.folder)) for r in roots))
         self.checks: tuple[Check, ...] = (
@@ -84,6 +88,7 @@ class _Machine:
             self._unreadable,
             self._passed_over,
             self._not_loaded,
+            self._set_aside,
         )
 
     def _found(self) -> Iterator[Finding]:
@@ -126,6 +131,14 @@ class _Machine:
     def _not_loaded(self) -> Iterator[Finding]:
         for processor in self._unusable:
             yield Finding("processor", processor.name, None, processor.reason, "Mend or remove it")
+
+    def _set_aside(self) -> Iterator[Finding]:
+        for folder in sorted(self._folder.glob("damaged-*")):
+            detail = (
+                "damaged facts that were set aside; facts of deleted transcripts stand only there"
+            )
+            to_do = f"To ask them: sessionmill sql --db {shlex.quote(str(folder))}; or delete it"
+            yield Finding("set_aside", written(str(folder)), None, detail, to_do)
 
 
 class _Facts:

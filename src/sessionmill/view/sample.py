@@ -8,12 +8,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from sessionmill.collect.contents import content, program_of
 from sessionmill.collect.known import find_again
 from sessionmill.decode.known_fields import unknown_fields
-from sessionmill.errors import TranscriptClosed, TranscriptGone
+from sessionmill.errors import TranscriptClosed, TranscriptGone, TranscriptUnreadable
 
 #: Bytes of each transcript that are looked at: hundreds of lines.
 _BYTES = 256 * 1024
@@ -55,8 +58,12 @@ def unfinished_bytes(sample: Sample, offset: int) -> int:
 
 def _beginning(sample: Sample, offset: int = 0) -> bytes:
     try:
-        with Path(find_again(sample).path).open("rb") as file:
-            file.seek(offset)
-            return file.read(_BYTES)
-    except (TranscriptGone, TranscriptClosed, OSError):
+        found = find_again(sample)
+        if program_of(found.path) is None:
+            with Path(found.path).open("rb") as file:
+                file.seek(offset)
+                return file.read(_BYTES)
+        with closing(content(Path(found.path), found.size)) as pieces:
+            return b"".join(islice(pieces, 1))[offset:][:_BYTES]
+    except (TranscriptGone, TranscriptClosed, TranscriptUnreadable, OSError):
         return b""

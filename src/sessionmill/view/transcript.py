@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from sessionmill.collect.contents import opened
 from sessionmill.collect.discover import Found
 from sessionmill.collect.roots import path_kind
 from sessionmill.decode.lines import TranscriptDecoder
@@ -40,19 +40,21 @@ _SLICE_BYTES = 1024 * 1024
 _ERRORS = frozenset({"assistant", "system/api_error", "event_msg/error", "event_msg/stream_error"})
 
 
-def page(found: Found, *, after: int = -1, limit: int = 50, characters: int = 200) -> Rows:
+def page(
+    found: Found, spool: Path, *, after: int = -1, limit: int = 50, characters: int = 200
+) -> Rows:
     """Return what the lines behind byte `after` say, at most `limit` rows; texts are cut.
 
     The rows of one line are not parted. `input_tokens` is all that a response read: new, from a
     cache, and written to one. All lines before are read as well, for pages rely on them: one that
-    tells a result names the call that an earlier one told of. Raises UsageError, TranscriptGone
-    and TranscriptClosed.
+    tells a result names the call that an earlier one told of. A compressed one is decompressed into
+    the folder `spool`. Raises UsageError, TranscriptGone, TranscriptClosed, TranscriptUnreadable.
     """
     if limit < 1 or characters < 1:
         raise UsageError("--limit and --characters are more than zero")
     told = _Told(characters)
     rows: list[tuple[Any, ...]] = []
-    for record in _records(found):
+    for record in _records(found, spool):
         if record.offset <= after:
             told.pass_over(record)
             continue
@@ -63,11 +65,10 @@ def page(found: Found, *, after: int = -1, limit: int = 50, characters: int = 20
     return Rows(COLUMNS, rows)
 
 
-def _records(found: Found) -> Iterator[Record]:
+def _records(found: Found, spool: Path) -> Iterator[Record]:
     decoder = TranscriptDecoder(found.session_key, path_kind(found.session_key))
     try:
-        with Path(found.path).open("rb", buffering=0) as file:
-            size = os.fstat(file.fileno()).st_size
+        with opened(Path(found.path), found.size, spool) as (file, size):
             for part in Reader(_SLICE_BYTES).slices(file, 0, size):
                 if isinstance(part, Rest):
                     yield from decoder.decode_rest(part)
