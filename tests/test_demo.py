@@ -477,6 +477,17 @@ def test_a_codex_call_has_its_output_unless_nobody_answered() -> None:
     )
 
 
+@pytest.mark.parametrize("version", ["ü", "", "next", "²"])
+def test_a_version_that_is_none_writes_what_the_newest_does(version: str) -> None:
+    claude, codex = ClaudeTranscript(version=version), CodexRollout(version=version)
+    claude.response()
+    [answer] = records(bytes(claude))
+    [meta] = records(bytes(codex))
+    assert (answer["version"], meta["payload"]["cli_version"]) == (version, version)
+    assert "iterations" in answer["message"]["usage"]
+    assert "thread_source" in meta["payload"]
+
+
 def test_an_older_codex_tells_less_of_where_it_runs() -> None:
     older, newer = CodexRollout(version="0.104.0-alpha.1"), CodexRollout(version="0.142.4")
     for rollout in (older, newer):

@@ -52,16 +52,16 @@ class App:
         registry: Registry,
         command: str,
         *,
-        threads: int | None = None,
+        sparing: bool = False,
         watcher: Watcher | None = None,
     ) -> None:
         """Open the facts; `command` is what others are told who wait for them.
 
-        `threads` limits those of one statement; `watcher` is told how far runs have come. Raises
-        FactsInUse and StoreError.
+        `sparing` leaves cores and memory to workers; `watcher` is told how far runs have come.
+        Raises FactsInUse and StoreError.
         """
         self.config, self.registry = config, registry
-        self.facts = Facts(config.folder, command, now=now(), threads=threads)
+        self.facts = Facts(config.folder, command, now=now(), sparing=sparing)
         self.store = FactsRunStore(self.facts, now)
         spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
         self._runner = Runner(self.store, now, spread, watcher)

@@ -37,7 +37,7 @@ Specs = Annotated[
 Dirs = Annotated[list[Path] | None, Parameter(negative="")]
 
 
-def open_app(db: Path | None, specs: list[str] | None = None, *, threads: int | None = None) -> App:
+def open_app(db: Path | None, specs: list[str] | None = None, *, sparing: bool = False) -> App:
     """Open a data directory with its processors."""
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
@@ -45,7 +45,7 @@ def open_app(db: Path | None, specs: list[str] | None = None, *, threads: int | 
     with stdout_to_stderr():
         registry = Registry.of(settings, specs or ())
     command = shlex.join(["sessionmill", *sys.argv[1:]])
-    app = App(settings, registry, command, threads=threads, watcher=Bar())
+    app = App(settings, registry, command, sparing=sparing, watcher=Bar())
     if app.facts.notice:
         warn(app.facts.notice)
     for name, reason in app.store.prepare(list(registry.usable.values())).items():

@@ -36,8 +36,7 @@ def run(
     Without --sessions, --claude or --codex: $SESSION_DATA_DIR, or else the agents' homes on this
     machine. Exit status 1 if any session failed.
     """
-    # The cores are for the workers; and to insert rows on several threads costs half as much again.
-    with open_app(db, processor, threads=1) as app:
+    with open_app(db, processor, sparing=True) as app:
         chosen = app.registry.named(names)
         _, walk = find(sessions, claude, codex, user)
         tallies = app.run(chosen, walk, budget=budget, due_only=due)
@@ -53,7 +52,7 @@ def run(
 
 def start(*, db: Db = None) -> int:
     """Read this machine's transcripts and print what they say; a demonstration without any."""
-    with open_app(db) as app:
+    with open_app(db, sparing=True) as app:
         print(f"Data directory: {app.config.folder}")
         roots, walk = find(None, None, None, None)
         if walk.found:
@@ -144,7 +143,7 @@ def reprocess(
 
     Dead letters too. What is gone keeps the facts that were read of it.
     """
-    with open_app(db, processor) as app:
+    with open_app(db, processor, sparing=True) as app:
         [chosen] = app.registry.named([name])
         key = None if session is None else app.store.resolve(session)
         done = app.reprocess(chosen, key)

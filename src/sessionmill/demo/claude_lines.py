@@ -10,7 +10,7 @@ from sessionmill.demo.claude_blocks import (
     ToolUse,
     laid_over,
 )
-from sessionmill.demo.transcript import STEP_SECONDS, Ids, Transcript
+from sessionmill.demo.transcript import STEP_SECONDS, Ids, Transcript, release_of
 
 SESSION_ID = "0f3c9a52-7d1e-4b86-a2c4-5e8f10b7d936"
 MODEL = "claude-sonnet-4-5-20250929"
@@ -45,7 +45,7 @@ class ClaudeLines(Transcript):
         self.version = version
         self.seed = seed
         self.last_uuid: str | None = None
-        self._release = tuple(int(part) for part in version.split("."))
+        self._release = release_of(version)
         #: Who called, and what, by tool_use id: a result points back to it.
         self._calls: dict[str, tuple[str, ToolUse]] = {}
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sessionmill.demo.claude_blocks import ATTACHMENTS_SINCE, ATTRIBUTION_SINCE, Release
+from sessionmill.demo.transcript import release_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,7 @@ class Client:
     @property
     def release(self) -> Release:
         """Its version, to be compared."""
-        return tuple(int(part) for part in self.version.split("."))
+        return release_of(self.version)
 
     @property
     def agent_tool(self) -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sessionmill.demo.transcript import STEP_SECONDS, Ids, Transcript, decode, timestamp
+from sessionmill.demo.transcript import STEP_SECONDS, Ids, Transcript, decode, release_of, timestamp
 
 SESSION_ID = "019cac2e-8d00-7c41-9a3b-4d5e6f708192"
 MODEL = "gpt-5.3-codex"
@@ -62,7 +62,7 @@ class CodexRollout(Transcript):
         #: The session that started this one as its sub-agent.
         self.parent_thread = parent_thread
         self.turn_id = ""
-        self._release = tuple(int(part) for part in version.partition("-")[0].split("."))
+        self._release = release_of(version)
         self._start = start
         self._totals = dict.fromkeys(_TOKEN_CLASSES, 0)
         self._last = dict(self._totals)

@@ -5,6 +5,7 @@ Nothing is random and no clock is read: the same calls on the same arguments giv
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +40,13 @@ def decode(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return record if isinstance(record, dict) else None
+
+
+def release_of(version: str) -> tuple[int, ...]:
+    """Make a version comparable; one that is no version is taken for newer than all others."""
+    parts = version.partition("-")[0].split(".")
+    known = all(part.isascii() and part.isdigit() for part in parts)
+    return tuple(int(part) for part in parts) if known else (sys.maxsize,)
 
 
 class Ids:

@@ -48,7 +48,7 @@ _STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
 _COMMIT_AFTER = 4.0
-_COMMIT_BYTES = 32 * 1024 * 1024
+_COMMIT_BYTES = 16 * 1024 * 1024
 #: Messages of each worker that may wait for a commit: then it waits too, and memory does not grow.
 _MESSAGES_AHEAD = 2
 #: So many batches are committed about as fast as one is worked through. They are, when workers

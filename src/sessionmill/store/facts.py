@@ -30,23 +30,25 @@ CORE_TABLES = frozenset(
 #: Bytes that stay free, so that a checkpoint, without which the file cannot be closed, has room.
 KEPT_FREE = 64 * 1024 * 1024
 
+#: Beside workers: to insert rows on several threads costs half as much again, and blocks of the
+#: file that stay in memory are of no use to whom only writes. A statement that needs more spills.
+_SPARING: dict[str, str | int] = {"threads": 1, "memory_limit": "256MB"}
+
 
 class Facts:
     """The open facts of a data directory."""
 
-    def __init__(
-        self, folder: Path, command: str, *, now: datetime, threads: int | None = None
-    ) -> None:
+    def __init__(self, folder: Path, command: str, *, now: datetime, sparing: bool = False) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        A statement runs on so many threads, or on all cores. Raises FactsInUse, FolderClosed,
+        `sparing` leaves cores and memory to workers. Raises FactsInUse, FolderClosed,
         NewerSchema, FactsUnreadable. `notice` then says what was found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
         #: Where workers put what they decompress.
         self.spool = folder / "spool"
         self.notice: str | None = None
-        self._threads = threads
+        self._sparing = sparing
         self._number = 0
         self._committing = threading.Lock()
         self._writing = threading.RLock()
@@ -143,7 +145,7 @@ class Facts:
 
     def _connect(self) -> None:
         new = not self.path.exists()
-        limits = {} if self._threads is None else {"threads": self._threads}
+        limits = _SPARING if self._sparing else {}
         try:
             self._conn = duckdb.connect(
                 str(self.path),
