@@ -48,7 +48,9 @@ _STARTS = 3
 #: Seconds, and bytes of rows, after which what has come is committed: commits have a price of
 #: their own, and a killed run loses this much work and nothing else.
 _COMMIT_AFTER = 4.0
-_COMMIT_BYTES = 16 * 1024 * 1024
+_COMMIT_BYTES = 96 * 1024 * 1024
+#: So much more memory do rows take that have to be completed by key.
+_TO_COMPLETE = 6
 #: Messages of each worker that may wait for a commit: then it waits too, and memory does not grow.
 _MESSAGES_AHEAD = 2
 #: So many batches are committed about as fast as one is worked through. They are, when workers
@@ -77,8 +79,8 @@ class Gathered:
 
     @property
     def bytes(self) -> int:
-        """How much its rows weigh."""
-        return sum(len(rows.ipc) for rows in self.rows)
+        """How much its rows weigh: in memory, while they are stored."""
+        return sum(len(rows.ipc) * (1 if rows.whole else _TO_COMPLETE) for rows in self.rows)
 
     def __bool__(self) -> bool:
         return bool(self.outcomes or self.rows or self.finished)
