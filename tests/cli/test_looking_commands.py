@@ -16,8 +16,7 @@ import pytest
 from cli_place import HERE, busy, document, write
 
 from conftest import Ended, Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
-from sessionmill.demo.codex import CodexRollout
+from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 #: A colour, a title, a C1 control, a change of writing direction, a bell.
 NASTY = "evil\x1b[31m\x1b]0;owned\x07\x9b2J\u202egnp"

@@ -12,7 +12,7 @@ import pytest
 from cli_place import HERE, busy, document, write
 
 from conftest import Ended, Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 
 def named(name: str) -> tuple[str, ...]:

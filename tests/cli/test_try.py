@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli_place import HERE, busy, document
 
 from conftest import Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
+from sessionmill.testing import ClaudeTranscript
 
 
 @pytest.fixture
@@ -40,6 +41,11 @@ def everything(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
+def in_file(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows in the order of their lines."""
+    return sorted(rows, key=lambda row: int(row["line_offset"]))
+
+
 def test_a_trial_prints_the_rows_of_every_table_as_one_document(mill: Mill, path: Path) -> None:
     ended = mill("try", "usage", path, "--json")
     assert ended.status == 0, ended.err
@@ -55,7 +61,7 @@ def test_a_trial_prints_the_rows_of_every_table_as_one_document(mill: Mill, path
     ]
     calls = told["tables"]["tool_calls"]
     assert calls["truncated"] is False
-    assert [call["name"] for call in calls["rows"]] == [
+    assert [call["name"] for call in in_file(calls["rows"])] == [
         "Bash",
         "Skill",
         "mcp__deepwiki__ask",
@@ -69,7 +75,7 @@ def test_a_trial_writes_what_a_run_would(mill: Mill, sessions: Path) -> None:
     told = document(mill("try", "usage", "alice/0f3c.jsonl", "--json"))
     query = "FROM tool_calls WHERE session_key = 'alice/0f3c.jsonl' ORDER BY line_offset"
     stored = document(mill("sql", query, "--json"))["rows"]
-    assert told["tables"]["tool_calls"]["rows"] == stored
+    assert in_file(told["tables"]["tool_calls"]["rows"]) == stored
 
 
 @pytest.mark.parametrize("given", ["alice/0f3c.jsonl", "0f3c", "alice/0"])

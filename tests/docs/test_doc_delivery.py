@@ -14,12 +14,11 @@ from conftest import Mill
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import codex_root, sessions_root
 from sessionmill.config import Config
-from sessionmill.demo.codex import CodexRollout
 from sessionmill.registry import Registry
 from sessionmill.run.runner import Runner
 from sessionmill.store.facts import Facts
 from sessionmill.store.run_store import FactsRunStore
-from sessionmill.testing import ClaudeTranscript, FakeClock
+from sessionmill.testing import ClaudeTranscript, CodexRollout, FakeClock
 
 DELIVERY, FAILURES = page("delivery"), page("failures")
 

@@ -14,8 +14,8 @@ from pages import Page, page, pages
 from test_doc_settings import COMMANDS, options
 
 from conftest import Ended, Mill
-from sessionmill.demo.claude_code import ClaudeTranscript
 from sessionmill.demo.team import generate
+from sessionmill.testing import ClaudeTranscript
 
 OPERATIONS = page("operations")
 

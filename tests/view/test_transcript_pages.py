@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from sessionmill.decode.words import words
-from sessionmill.demo.claude_code import ClaudeTranscript, ToolUse
-from sessionmill.demo.codex import CodexRollout
-from sessionmill.demo.transcript import Transcript
 from sessionmill.errors import TranscriptClosed, TranscriptGone, UsageError
+from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, Transcript
 from sessionmill.trial import transcript_at
 from sessionmill.view.transcript import page
 
