@@ -168,8 +168,17 @@ def live_through(owner: Owner) -> Iterator[tuple[str, Dump]]:
     assert owner.store.make_due("words", "s3") == [("words", "alice/s3.jsonl")]
     yield "a dead letter, made due", owner.tables()
 
-    marked = MarkedBatch(processor="words", batch="b1", session_keys=["alice/s1.jsonl"], deaths=1)
-    owner.store.mark(marked)
+    marked = {
+        at_work: MarkedBatch(
+            processor="words",
+            batch="b1",
+            session_keys=["alice/s1.jsonl"],
+            deaths=1,
+            at_work=at_work,
+        )
+        for at_work in (True, False)
+    }
+    owner.store.mark(marked[True])
     assert owner.store.leftovers("words") == [Leftover("b1", ("alice/s1.jsonl",), 1)]
     owner.store.reset_marks(["words"], [msgspec.structs.replace(marked, at_work=False)])
     yield "marked", owner.tables()
