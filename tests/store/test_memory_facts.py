@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import msgspec
 import pytest
 
 from sessionmill.collect.discover import Found, Walk
@@ -180,7 +179,7 @@ def live_through(owner: Owner) -> Iterator[tuple[str, Dump]]:
     }
     owner.store.mark(marked[True])
     assert owner.store.leftovers("words") == [Leftover("b1", ("alice/s1.jsonl",), 1)]
-    owner.store.reset_marks(["words"], [msgspec.structs.replace(marked, at_work=False)])
+    owner.store.reset_marks(["words"], [marked[False]])
     yield "marked", owner.tables()
 
     owner.store.unmark("words", "b1")
