@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import append, cold, isolation, kills, large, nothing_new, totals
+from bench import append, cold, isolation, kills, large, nothing_new, starts, totals
 from bench.place import CommandFailed
 from bench.report import machine, say
 
@@ -20,6 +20,7 @@ BENCHES = {
     "append": append,
     "nothing_new": nothing_new,
     "large": large,
+    "starts": starts,
     "isolation": isolation,
     "totals": totals,
     "kills": kills,

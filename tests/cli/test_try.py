@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_place import HERE, busy, document
@@ -41,11 +40,6 @@ def everything(folder: Path) -> dict[str, tuple[int, str]]:
     }
 
 
-def in_file(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows in the order of their lines."""
-    return sorted(rows, key=lambda row: int(row["line_offset"]))
-
-
 def test_a_trial_prints_the_rows_of_every_table_as_one_document(mill: Mill, path: Path) -> None:
     ended = mill("try", "usage", path, "--json")
     assert ended.status == 0, ended.err
@@ -71,7 +65,7 @@ def test_a_trial_writes_what_a_run_would(mill: Mill, sessions: Path) -> None:
     told = document(mill("try", "usage", "alice/0f3c.jsonl", "--json"))
     query = "FROM tool_calls WHERE session_key = 'alice/0f3c.jsonl' ORDER BY ALL"
     stored = document(mill("sql", query, "--json"))["rows"]
-    assert in_file(told["tables"]["tool_calls"]["rows"]) == stored
+    assert told["tables"]["tool_calls"]["rows"] == stored
 
 
 @pytest.mark.parametrize("given", ["alice/0f3c.jsonl", "0f3c", "alice/0"])

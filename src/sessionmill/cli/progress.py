@@ -20,8 +20,9 @@ class Bar:
     `NO_COLOR` in the environment leaves its colours out.
     """
 
-    def __init__(self) -> None:
-        self._is_seen = sys.stderr.isatty()
+    def __init__(self, patience: float = _PATIENCE) -> None:
+        """`patience`: seconds without a bar."""
+        self._is_seen, self._patience = sys.stderr.isatty(), patience
         self._lock = threading.Lock()
         self._total = self._done = 0
         self._since: float | None = None
@@ -37,7 +38,7 @@ class Bar:
         """Take so many bytes for read."""
         with self._lock:
             self._done += read
-            if self._is_seen and self._since and time.monotonic() - self._since > _PATIENCE:
+            if self._is_seen and self._since and time.monotonic() - self._since > self._patience:
                 progress, task = self._shown = self._shown or _start(self._total)
                 progress.update(task, completed=self._done, total=self._total)
 

@@ -50,9 +50,9 @@ _STARTS = 3
 _COMMIT_AFTER = 4.0
 _COMMIT_BYTES = 96 * 1024 * 1024
 #: So much more memory do rows take that have to be completed by key.
-_TO_COMPLETE = 6
+_TO_COMPLETE = 10
 #: Messages of each worker that may wait for a commit: then it waits too, and memory does not grow.
-_MESSAGES_AHEAD = 2
+_MESSAGES_AHEAD = 3
 #: So many batches are committed about as fast as one is worked through. They are, when workers
 #: have just enough left to do meanwhile, if they are worth a commit by their rows' bytes.
 _COMMIT_RATIO = 2

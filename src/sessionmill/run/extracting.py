@@ -45,7 +45,7 @@ _FINGERPRINT_BYTES = 4096
 #: Seconds of work after which what is done is sent, so that a death costs no more.
 _SEND_AFTER = 0.5
 #: Rows after which they are sent.
-_SEND_ROWS = 50_000
+_SEND_ROWS = 25_000
 #: Bytes of msgpack that an extractor may hand to itself.
 _LONGEST_CARRY = 64 * 1024
 _MESSAGE_LENGTH = 300
