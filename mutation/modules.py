@@ -1,0 +1,38 @@
+"""What is mutated, and by which tests a mutant is to be killed.
+
+What counts (the formats, the rows of usage, how rows are completed and sent) and what decides
+what is to be done (states, runs): where a mistake gives wrong figures and no error. Of the rest a
+mistake is loud, or branches tell enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+_RESPONSES = "tests/accounting/test_responses.py"
+_CALLS = "tests/accounting/test_tool_calls.py"
+_TYPED = "tests/accounting/test_prompts_and_commands.py"
+_CODEX = "tests/accounting/test_codex.py"
+_COPIES = "tests/accounting/test_copies.py"
+_DAMAGE = "tests/accounting/test_decode_damage.py"
+_APPENDS = "tests/accounting/test_appends.py"
+_ANY_ORDER = "tests/accounting/test_any_order.py"
+_WORK = "tests/run/test_work.py"
+_COLUMNS = "tests/run/test_columns.py"
+_TALLY = "tests/run/test_tally.py"
+_USAGE = "src/sessionmill/process/usage"
+
+#: Each module's tests: first those that are quick, and likely to notice.
+MODULES: Mapping[str, Sequence[str]] = {
+    "src/sessionmill/run/work.py": (_WORK,),
+    "src/sessionmill/run/tally.py": (_TALLY,),
+    "src/sessionmill/run/columns.py": (_COLUMNS, _RESPONSES, _TYPED, _ANY_ORDER),
+    f"{_USAGE}/malformed_lines.py": (_DAMAGE,),
+    f"{_USAGE}/prompts.py": (_TYPED, _APPENDS),
+    f"{_USAGE}/responses.py": (_RESPONSES, _COPIES, _APPENDS),
+    f"{_USAGE}/slash_commands.py": (_TYPED, _COPIES),
+    f"{_USAGE}/tool_calls.py": (_CALLS, _COPIES),
+    f"{_USAGE}/usage.py": (_RESPONSES, _CALLS, _TYPED),
+    "src/sessionmill/decode/codex.py": (_CODEX, _DAMAGE),
+    "src/sessionmill/decode/claude_code.py": (_RESPONSES, _CALLS, _TYPED, _COPIES, _DAMAGE),
+}
