@@ -1,8 +1,8 @@
 """What is mutated, and by which tests a mutant is to be killed.
 
-What counts (the formats, the rows of usage, how rows are completed and sent) and what decides
-what is to be done (states, runs): where a mistake gives wrong figures and no error. Of the rest a
-mistake is loud, or branches tell enough.
+What counts (the formats, the rows of usage, how rows are completed and sent) and what decides what
+is to be done (states, runs): where a mistake gives wrong figures and no error. Elsewhere a mistake
+is loud, and covered branches tell enough.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ MODULES: Mapping[str, Sequence[str]] = {
     "src/sessionmill/run/tally.py": (_TALLY,),
     "src/sessionmill/run/columns.py": (_COLUMNS, _RESPONSES, _TYPED, _ANY_ORDER),
     f"{_USAGE}/malformed_lines.py": (_DAMAGE,),
+    f"{_USAGE}/places.py": (_APPENDS, _ANY_ORDER, _COPIES),
     f"{_USAGE}/prompts.py": (_TYPED, _APPENDS),
     f"{_USAGE}/responses.py": (_RESPONSES, _COPIES, _APPENDS),
     f"{_USAGE}/slash_commands.py": (_TYPED, _COPIES),

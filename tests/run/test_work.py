@@ -72,6 +72,21 @@ def test_the_waits_are_those_of_the_design() -> None:
     assert minutes == [1, 4, 16, 64, 256, 360, 360]
 
 
+def test_by_default_five_attempts_are_made_and_waits_are_spread_by_a_fifth() -> None:
+    states = fail_often(TASK, 5, RetryPolicy())
+    assert [state.dead_at is not None for state in states] == [False] * 4 + [True]
+    assert RetryPolicy().wait_after(1, 1.0) == timedelta(seconds=72)
+    assert RetryPolicy().wait_after(1, -1.0) == timedelta(seconds=48)
+
+
+def test_a_wait_grows_for_seventeen_attempts_and_then_no_more() -> None:
+    policy = RetryPolicy(
+        first_wait=timedelta(seconds=1), factor=2, longest_wait=timedelta(days=300)
+    )
+    seconds = [policy.wait_after(n) / timedelta(seconds=1) for n in (1, 2, 16, 17, 18, 10_000)]
+    assert seconds == [1, 2, 2**15, 2**16, 2**16, 2**16]
+
+
 @given(policies, st.integers(1, 10_000), spreads)
 def test_a_wait_never_shrinks(policy: RetryPolicy, attempts: int, spread: float) -> None:
     assert policy.wait_after(attempts, spread) <= policy.wait_after(attempts + 1, spread)
