@@ -108,7 +108,7 @@ def _try(tree: Path, module: str, chosen: Iterable[Mutant]) -> list[Mutant]:
     begun = time.monotonic()
     if not _pass(tree, tests, 1200, write_bytecode=True):
         raise TestsFail(f"{module}: its tests fail without a mutant: {' '.join(tests)}")
-    limit = 30 + 5 * (time.monotonic() - begun)
+    limit = 10 + 4 * (time.monotonic() - begun)
     survived = []
     for cached in path.parent.glob(f"__pycache__/{path.stem}.*"):
         cached.unlink()  # its mark is a time in seconds: two mutants may share one

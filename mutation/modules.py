@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+_RECORDS = "tests/accounting/test_records.py"
+_ROWS = "tests/accounting/test_rows.py"
 _RESPONSES = "tests/accounting/test_responses.py"
 _CALLS = "tests/accounting/test_tool_calls.py"
 _TYPED = "tests/accounting/test_prompts_and_commands.py"
@@ -24,16 +26,16 @@ _USAGE = "src/sessionmill/process/usage"
 
 #: Each module's tests: first those that are quick, and likely to notice.
 MODULES: Mapping[str, Sequence[str]] = {
-    "src/sessionmill/run/work.py": (_WORK,),
-    "src/sessionmill/run/tally.py": (_TALLY,),
-    "src/sessionmill/run/columns.py": (_COLUMNS, _RESPONSES, _TYPED, _ANY_ORDER),
-    f"{_USAGE}/malformed_lines.py": (_DAMAGE,),
+    f"{_USAGE}/malformed_lines.py": (_ROWS, _DAMAGE),
     f"{_USAGE}/places.py": (_APPENDS, _ANY_ORDER, _COPIES),
-    f"{_USAGE}/prompts.py": (_TYPED, _APPENDS),
-    f"{_USAGE}/responses.py": (_RESPONSES, _COPIES, _APPENDS),
-    f"{_USAGE}/slash_commands.py": (_TYPED, _COPIES),
-    f"{_USAGE}/tool_calls.py": (_CALLS, _COPIES),
-    f"{_USAGE}/usage.py": (_RESPONSES, _CALLS, _TYPED),
-    "src/sessionmill/decode/codex.py": (_CODEX, _DAMAGE),
-    "src/sessionmill/decode/claude_code.py": (_RESPONSES, _CALLS, _TYPED, _COPIES, _DAMAGE),
+    f"{_USAGE}/prompts.py": (_ROWS, _TYPED, _APPENDS),
+    f"{_USAGE}/responses.py": (_ROWS, _RESPONSES, _COPIES, _APPENDS),
+    f"{_USAGE}/slash_commands.py": (_ROWS, _TYPED, _COPIES),
+    f"{_USAGE}/tool_calls.py": (_ROWS, _CALLS, _COPIES),
+    f"{_USAGE}/usage.py": (_ROWS, _RESPONSES, _CALLS, _TYPED),
+    "src/sessionmill/decode/codex.py": (_RECORDS, _CODEX),
+    "src/sessionmill/decode/claude_code.py": (_RECORDS, _RESPONSES, _CALLS, _TYPED),
+    "src/sessionmill/run/columns.py": (_COLUMNS, _RESPONSES),
+    "src/sessionmill/run/tally.py": (_TALLY,),
+    "src/sessionmill/run/work.py": (_WORK,),
 }

@@ -330,6 +330,7 @@ def _run_until_quiet(parts: list[list[str]], killers: set[str]) -> tuple[set[str
             charged |= set(part.session_keys)
         elif killers & set(part.session_keys):
             deaths += 1
+            assert deaths < 100, "it never ends"
             waiting = suspects([replace(part, at_work=True), *waiting])
         else:
             done |= set(part.session_keys)
