@@ -15,10 +15,6 @@ _RESPONSES = "tests/accounting/test_responses.py"
 _CALLS = "tests/accounting/test_tool_calls.py"
 _TYPED = "tests/accounting/test_prompts_and_commands.py"
 _CODEX = "tests/accounting/test_codex.py"
-_COPIES = "tests/accounting/test_copies.py"
-_DAMAGE = "tests/accounting/test_decode_damage.py"
-_APPENDS = "tests/accounting/test_appends.py"
-_ANY_ORDER = "tests/accounting/test_any_order.py"
 _WORK = "tests/run/test_work.py"
 _COLUMNS = "tests/run/test_columns.py"
 _TALLY = "tests/run/test_tally.py"
@@ -26,12 +22,12 @@ _USAGE = "src/sessionmill/process/usage"
 
 #: Each module's tests: first those that are quick, and likely to notice.
 MODULES: Mapping[str, Sequence[str]] = {
-    f"{_USAGE}/malformed_lines.py": (_ROWS, _DAMAGE),
-    f"{_USAGE}/places.py": (_APPENDS, _ANY_ORDER, _COPIES),
-    f"{_USAGE}/prompts.py": (_ROWS, _TYPED, _APPENDS),
-    f"{_USAGE}/responses.py": (_ROWS, _RESPONSES, _COPIES, _APPENDS),
-    f"{_USAGE}/slash_commands.py": (_ROWS, _TYPED, _COPIES),
-    f"{_USAGE}/tool_calls.py": (_ROWS, _CALLS, _COPIES),
+    f"{_USAGE}/malformed_lines.py": (_ROWS,),
+    f"{_USAGE}/places.py": (_ROWS,),
+    f"{_USAGE}/prompts.py": (_ROWS, _TYPED),
+    f"{_USAGE}/responses.py": (_ROWS, _RESPONSES),
+    f"{_USAGE}/slash_commands.py": (_ROWS, _TYPED),
+    f"{_USAGE}/tool_calls.py": (_ROWS, _CALLS),
     f"{_USAGE}/usage.py": (_ROWS, _RESPONSES, _CALLS, _TYPED),
     "src/sessionmill/decode/codex.py": (_RECORDS, _CODEX),
     "src/sessionmill/decode/claude_code.py": (_RECORDS, _RESPONSES, _CALLS, _TYPED),
