@@ -79,9 +79,17 @@ def mutants(module: str, source: str) -> Iterator[Mutant]:
             except SyntaxError:
                 continue
             mutant = _mutant(module, source, mutated)
-            # A class's options (frozen, gc) are about mistakes and memory, not about behaviour.
-            if not mutant.before.startswith("class "):
+            if not _is_a_matter_of_form(mutant):
                 yield mutant
+
+
+def _is_a_matter_of_form(mutant: Mutant) -> bool:
+    """Tell what behaves as before: a class's options, and parameters that may be given by place.
+
+    The options (frozen, gc) are about mistakes and memory; types are held to by other checks.
+    """
+    by_place = mutant.before.replace("*, ", "/, ", 1) == mutant.after
+    return mutant.before.startswith("class ") or by_place
 
 
 def _mutant(module: str, source: str, mutated: str) -> Mutant:
