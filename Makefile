@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup run test check soak bench lock clean
+.PHONY: help setup run test check soak coverage mutation fuzz bench lock clean
 
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -31,15 +31,38 @@ check: setup ## format, lint, types, import rules
 test: check ## every check and every test
 	$(BIN)/pytest -n 2 -m "not soak"
 
-soak: setup ## the full counts (hours); fails on any skip
-	$(BIN)/pytest -n 2 -m "soak"
+soak: $(VENV)/.soak ## the full counts, mutation, coverage and fuzzing (hours); fails on any skip
+	$(BIN)/pytest -n 2 -m "soak" --no-skips
+	$(MAKE) mutation
+	$(MAKE) coverage
+	$(MAKE) fuzz
+
+$(VENV)/.soak: $(VENV)/.ready requirements-soak.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.lock
+	@touch $@
+
+mutation: $(VENV)/.soak ## break what counts and decides, bit by bit; fails if tests notice less than 85%
+	$(BIN)/python -m mutation
+
+coverage: setup ## branches that the quick tests take, child processes included; fails below 90%
+	rm -rf .coverage-data
+	$(BIN)/coverage run -m pytest -n 2 -m "not soak"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+fuzz: $(VENV)/.soak ## an hour of made-up bytes for what reads transcripts
+	$(BIN)/python -m fuzz --seconds 3600
 
 bench: setup ## print the ratios that docs/measured.md quotes
 	$(BIN)/python -m bench
 
-lock: ## resolve pyproject.toml anew into requirements.lock (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	    --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
+    --no-emit-find-links --python-version 3.11 pyproject.toml
+
+lock: ## resolve pyproject.toml anew into both locks (needs uv)
+	$(COMPILE) --group dev -o requirements.lock
+	$(COMPILE) --group soak --constraints requirements.lock -o requirements-soak.lock
 
 clean: ## remove what setup and run made here
-	rm -rf $(VENV) .sessionmill .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .sessionmill .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis \
+	    .coverage-data .fuzz .mutants

@@ -26,6 +26,18 @@ settings.load_profile("project")
 
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="fail if a test is skipped")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--no-skips") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 #: Variables that could lead a test to somebody's data, or let that data change a test.
 _CLEARED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "SESSION_DATA_DIR", "ANTHROPIC_API_KEY")
 _CLEARED_BEGINNINGS = ("SESSIONMILL_", "XDG_", "OPENAI_", "ANTHROPIC_", "AWS_", "GOOGLE_")

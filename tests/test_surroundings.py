@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 from conftest import Mill
+
+TESTS = Path(__file__).parent
 
 
 def test_the_home_of_a_test_is_not_the_persons(home: Path) -> None:
@@ -35,3 +39,23 @@ def test_loopback_is_there_for_tests_that_need_a_server() -> None:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         assert server.getsockname()[1] > 0
+
+
+def test_a_skip_fails_the_soak_which_wants_none(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(
+        "import pytest\ndef test_a(): pass\ndef test_b(): pytest.skip('no disk')\n"
+    )
+    statuses = [
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "conftest", *options, "test_some.py"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), *sys.path])},
+            capture_output=True,
+            check=False,
+        ).returncode
+        for options in ((), ("--no-skips",), ("--no-skips", "-n", "1"))
+    ]
+
+    assert statuses == [0, 1, 1]
+    soak = (TESTS.parent / "Makefile").read_text().partition("\nsoak:")[2].partition("\n\n")[0]
+    assert "--no-skips" in soak

@@ -72,6 +72,21 @@ def test_the_waits_are_those_of_the_design() -> None:
     assert minutes == [1, 4, 16, 64, 256, 360, 360]
 
 
+def test_by_default_five_attempts_are_made_and_waits_are_spread_by_a_fifth() -> None:
+    states = fail_often(TASK, 5, RetryPolicy())
+    assert [state.dead_at is not None for state in states] == [False] * 4 + [True]
+    assert RetryPolicy().wait_after(1, 1.0) == timedelta(seconds=72)
+    assert RetryPolicy().wait_after(1, -1.0) == timedelta(seconds=48)
+
+
+def test_a_wait_grows_for_seventeen_attempts_and_then_no_more() -> None:
+    policy = RetryPolicy(
+        first_wait=timedelta(seconds=1), factor=2, longest_wait=timedelta(days=300)
+    )
+    seconds = [policy.wait_after(n) / timedelta(seconds=1) for n in (1, 2, 16, 17, 18, 10_000)]
+    assert seconds == [1, 2, 2**15, 2**16, 2**16, 2**16]
+
+
 @given(policies, st.integers(1, 10_000), spreads)
 def test_a_wait_never_shrinks(policy: RetryPolicy, attempts: int, spread: float) -> None:
     assert policy.wait_after(attempts, spread) <= policy.wait_after(attempts + 1, spread)
@@ -166,7 +181,79 @@ def test_a_state_tells_what_was_seen_before_reading() -> None:
         assert (state.size, state.mtime_ns) == (FOUND.size, FOUND.mtime_ns)
 
 
+def test_an_extractor_goes_on_where_rows_of_its_version_are_stored_with_a_carry() -> None:
+    assert replace(TASK, carry=b"x").goes_on is True
+    assert replace(TASK, carry=b"").goes_on is True, "nothing to carry is a carry too"
+    assert replace(TASK, carry=None).goes_on is False
+    assert replace(TASK, carry=b"x", version=2).goes_on is False
+    assert replace(TASK, carry=b"x", stored_version=None).goes_on is False
+
+
+def test_content_has_changed_where_its_size_has_and_an_earlier_one_is_known() -> None:
+    assert TASK.changed is False
+    assert replace(TASK, stored_size=499).changed is True
+    assert replace(TASK, stored_size=501).changed is True
+    assert replace(TASK, stored_size=None).changed is False
+
+
+def test_a_session_that_was_never_looked_at_has_no_past() -> None:
+    task = Task(processor="usage", version=1, found=FOUND)
+    assert (task.known, task.same_version, task.goes_on, task.changed) == (False,) * 4
+    assert (task.safe_offset, task.attempts, task.items) == (0, 0, 0)
+
+
+def test_success_tells_of_the_session_its_version_and_its_rows() -> None:
+    assert succeeded(replace(TASK, items=3, file_hash="h"), NOW) == State(
+        processor_name="usage",
+        session_file="alice/s.jsonl",
+        username="alice",
+        version=1,
+        size=500,
+        mtime_ns=7,
+        last_attempt_at=NOW,
+        processed_at=NOW,
+        items_extracted=3,
+        file_hash="h",
+        safe_offset=0,
+        attempts=0,
+    )
+
+
+def test_a_failure_of_the_same_version_keeps_the_hash_of_what_was_read() -> None:
+    assert failed(replace(TASK, file_hash="h"), "no", NOW, RetryPolicy()).file_hash == "h"
+
+
+def test_a_failure_waits_by_the_spread_it_is_given() -> None:
+    state = failed(TASK, "no", NOW, RetryPolicy(), 0.5)
+    assert state.next_attempt_at == NOW + timedelta(seconds=66)
+    assert (state.last_error, state.last_attempt_at) == ("no", NOW)
+
+
 # ── suspects ──
+
+
+def test_the_halves_of_a_batch_are_named_after_it_and_wait() -> None:
+    assert suspects([Leftover("b", ("x", "y", "z"))]) == [
+        Leftover("b.0", ("x", "y"), 0, at_work=False),
+        Leftover("b.1", ("z",), 0, at_work=False),
+    ]
+
+
+def test_a_death_of_its_owner_is_counted_for_what_stood_alone_and_for_nothing_else() -> None:
+    assert suspects([Leftover("b", ("x",))]) == [Leftover("b", ("x",), 1, at_work=False)]
+    assert suspects([Leftover("b", ("x",), 1)]) == [Leftover("b", ("x",), 2, at_work=False)]
+    halves = suspects([Leftover("b", ("x", "y"), 1)])
+    assert [half.deaths for half in halves] == [0, 0]
+
+
+def test_what_one_of_two_processors_was_at_work_with_was_at_work() -> None:
+    waited, worked = Leftover("b", ("x",), 0, at_work=False), Leftover("b", ("x",), 1)
+    for left in ([waited, worked], [worked, waited]):
+        assert suspects(left) == [Leftover("b", ("x",), 2, at_work=False)]
+
+
+def test_two_deaths_charge_a_session() -> None:
+    assert DEATHS_TO_CHARGE == 2
 
 
 def _batches(sizes: list[int]) -> list[list[str]]:
@@ -243,6 +330,7 @@ def _run_until_quiet(parts: list[list[str]], killers: set[str]) -> tuple[set[str
             charged |= set(part.session_keys)
         elif killers & set(part.session_keys):
             deaths += 1
+            assert deaths < 100, "it never ends"
             waiting = suspects([replace(part, at_work=True), *waiting])
         else:
             done |= set(part.session_keys)

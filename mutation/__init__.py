@@ -1,0 +1,1 @@
+"""Mutation testing of what counts and of what decides: `python -m mutation`."""
