@@ -465,6 +465,7 @@ def test_a_rollouts_count_is_its_oldest_ancestors_and_without_one_its_keys() -> 
     )
     assert [r.responses[0].id for r in (later, still)] == ["s2:1:0:1:0:2", "s2:3:0:1:0:4"]
     assert told(total).responses[0].id == f"{KEY}:1:0:1:0:2"
+    assert told(count({})).responses[0].id == f"{KEY}:0:0:0:0:0", "what is not told is none"
 
 
 def test_cached_tokens_beyond_the_input_leave_no_debt() -> None:
