@@ -386,6 +386,11 @@ def test_a_figure_that_no_column_holds_is_no_count(figure: Any) -> None:
     assert record.responses == (Response("m1", "opus", output_tokens=2**63 - 1),)
 
 
+def test_none_at_all_is_a_count() -> None:
+    for line in (answer({"input_tokens": 0}), count(totals(0, 0, 0, 0, 0))):
+        assert told(line).lost_fields == ()
+
+
 # ── Codex ──
 
 
