@@ -49,6 +49,8 @@ coverage: setup ## branches that the quick tests take, child processes included;
 	$(BIN)/coverage run -m pytest -n 2 -m "not soak"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+	$(BIN)/coverage json --quiet -o .coverage-data/report.json
+	$(BIN)/python -c 'import json, sys; covered = json.load(open(".coverage-data/report.json"))["totals"]["percent_branches_covered"]; print(f"branches: {covered:.1f}%"); sys.exit(covered < 90)'
 
 fuzz: $(VENV)/.soak ## an hour of made-up bytes for what reads transcripts
 	$(BIN)/python -m fuzz --seconds 3600

@@ -386,6 +386,11 @@ def test_a_figure_that_no_column_holds_is_no_count(figure: Any) -> None:
     assert record.responses == (Response("m1", "opus", output_tokens=2**63 - 1),)
 
 
+def test_none_at_all_is_a_count() -> None:
+    for line in (answer({"input_tokens": 0}), count(totals(0, 0, 0, 0, 0))):
+        assert told(line).lost_fields == ()
+
+
 # ── Codex ──
 
 
@@ -465,6 +470,7 @@ def test_a_rollouts_count_is_its_oldest_ancestors_and_without_one_its_keys() -> 
     )
     assert [r.responses[0].id for r in (later, still)] == ["s2:1:0:1:0:2", "s2:3:0:1:0:4"]
     assert told(total).responses[0].id == f"{KEY}:1:0:1:0:2"
+    assert told(count({})).responses[0].id == f"{KEY}:0:0:0:0:0", "what is not told is none"
 
 
 def test_cached_tokens_beyond_the_input_leave_no_debt() -> None:

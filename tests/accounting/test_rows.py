@@ -44,6 +44,11 @@ def by_name(table: str, row: Any) -> dict[str, Any]:
     return dict(zip((column.name for column in columns), row, strict=True))
 
 
+def test_the_processor_is_the_one_whose_rows_are_stored() -> None:
+    assert (Usage.name, Usage.version) == ("usage", 1), "of another, everything is read again"
+    assert Usage.cadence_minutes == 10
+
+
 def test_what_is_taken_in_ends_where_the_last_record_does() -> None:
     extraction = extract(record(0), record(50))
     assert (extraction.safe_offset, extraction.carry) == (60, None)
@@ -156,6 +161,19 @@ def test_every_iteration_of_a_line_is_a_row() -> None:
     both = (Response("m1/0", "first", 1, 1), Response("m1", "opus", 1, 2))
     told = rows("responses", record(responses=both), record(10, responses=both))
     assert [row[0] for row in told] == ["m1/0", "m1"]
+
+
+def test_a_line_of_iterations_is_compared_by_the_response_that_is_its_last() -> None:
+    one, other = Response("m1/0", "first", 1, 1), Response("m1", "opus", 1, 2)
+    lines = [record(responses=(one, other)), record(10, responses=(other,))]
+    told = rows("responses", *lines, record(20, responses=(one, other)))
+    assert [(row[0], row[1]) for row in told] == [
+        ("m1/0", 0),
+        ("m1", 0),
+        ("m1", 10),
+        ("m1/0", 20),
+        ("m1", 20),
+    ]
 
 
 # ── calls ──

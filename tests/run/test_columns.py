@@ -287,6 +287,7 @@ def test_half_a_surrogate_pair_is_written_out() -> None:
         (EPOCH, 0),
         (EPOCH + timedelta(microseconds=1), 1),
         (EPOCH - timedelta(microseconds=1), -1),
+        (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), 253402300799_999_999),
         (datetime(2026, 3, 20, 14, 30, tzinfo=timezone(timedelta(hours=2))), None),
         (
             datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=23))),
