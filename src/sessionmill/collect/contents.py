@@ -37,6 +37,8 @@ _WORKERS = "worker-"
 
 def plain_name(name: str) -> str:
     """Return a transcript's name, or its path, without what compressing added to it."""
+    if name.endswith(ENDING):
+        return name  # nearly all: a walk may see a hundred thousand
     for ending in PROGRAMS:
         if name.endswith(ENDING + ending):
             return name.removesuffix(ending)

@@ -99,9 +99,8 @@ class Runner:
         last: dict[str, LastRun],
     ) -> None:
         tasks, left = [], []
-        mains = sum(path_kind(f.session_key) == "main" for f in walk.found)
         for processor, tally in zip(processors, tallies, strict=True):
-            tally.seen = mains if processor.main_only else len(walk.found)
+            tally.seen = _seen(processor, walk)
             own = self._store.pending(processor, now)
             tally.scanned = len(own)
             if _is_paused(last.get(processor.name), now):
@@ -244,6 +243,12 @@ class _Thread(threading.Thread):
         """Raise what the thread ended with, if it was an exception."""
         if self._error is not None:
             raise self._error
+
+
+def _seen(processor: Processor, walk: Walk) -> int:
+    if processor.main_only:
+        return sum(path_kind(found.session_key) == "main" for found in walk.found)
+    return len(walk.found)
 
 
 def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:

@@ -34,10 +34,16 @@ def arrow(columns: dict[str, tuple[DataType, Sequence[Any]]]) -> Table:
 class FoundTranscripts:
     """A walk, as a view named `_found` on one cursor."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, walk: Walk) -> None:
+    def __init__(
+        self, cursor: duckdb.DuckDBPyConnection, walk: Walk, *, to_note: bool = False
+    ) -> None:
+        """Register the view; `to_note` adds what only `note` needs: whose session each one is."""
         self._cursor, self._walk = cursor, walk
         self.mains = [path_kind(f.session_key) == "main" for f in walk.found]
-        found = walk.found
+        found, sessions = walk.found, {}
+        if to_note:
+            ids = [session_of_path(f.session_key) or stem(f.session_key) for f in found]
+            sessions = {"session_id": (_TEXT(), ids)}
         cursor.register(
             "_found",
             arrow(
@@ -50,11 +56,8 @@ class FoundTranscripts:
                     "size": (_INT(), [f.size for f in found]),
                     "mtime_ns": (_INT(), [f.mtime_ns for f in found]),
                     "is_main": (_BOOL(), self.mains),
-                    "session_id": (
-                        _TEXT(),
-                        [session_of_path(f.session_key) or stem(f.session_key) for f in found],
-                    ),
                 }
+                | sessions
             ),
         )
 

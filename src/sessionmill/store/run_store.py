@@ -102,7 +102,7 @@ class FactsRunStore:
         self._found = FoundTranscripts(self._cursor, walk)
         if self._found.any_news():
             with self._facts.transaction() as cursor:
-                FoundTranscripts(cursor, walk).note(now)
+                FoundTranscripts(cursor, walk, to_note=True).note(now)
 
     def known_roots(self) -> dict[str, int]:
         """Return how many transcripts each root is known to hold."""
