@@ -379,6 +379,8 @@ def patient(
     process = subprocess.Popen(
         [sys.executable, "-m", "sessionmill", *run],
         cwd=HERE,
+        # A shell's background job ignores Ctrl-C, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
