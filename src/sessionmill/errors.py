@@ -25,15 +25,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-
-def printable(path: Path | str) -> str:
-    """Return a path as text for a message; bytes that are no UTF-8 are written out."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+from sessionmill.paths import written
 
 
 class SessionmillError(Exception):
@@ -108,7 +104,7 @@ class FolderClosed(StoreError):
         super().__init__(
             f"The data directory {folder} cannot be written to: {reason}. What was committed there "
             "is safe. Give yourself the right (to see who has it: "
-            f"ls -la {shlex.quote(printable(folder))}), or make room, or name another with --db "
+            f"ls -la {shlex.quote(written(folder))}), or make room, or name another with --db "
             "DIR or SESSIONMILL_HOME."
         )
 
@@ -176,7 +172,7 @@ class CannotRead(TranscriptUnreadable):
     def __init__(self, path: Path, error: OSError) -> None:
         super().__init__(
             f"cannot be read: {error.strerror or error}. Nothing new of it is taken in; each run "
-            f"tries it again. To see who may read it: ls -ld {shlex.quote(printable(path))}"
+            f"tries it again. To see who may read it: ls -ld {shlex.quote(written(path))}"
         )
 
 
@@ -186,7 +182,7 @@ class NotDecompressible(TranscriptUnreadable):
     def __init__(self, path: Path, program: str, reason: str) -> None:
         super().__init__(
             f"not readable as {program}: {reason}. Nothing new of it is taken in; each run tries "
-            f"it again. To check it: {program} -t {shlex.quote(printable(path))}"
+            f"it again. To check it: {program} -t {shlex.quote(written(path))}"
         )
 
 
@@ -195,9 +191,9 @@ class CannotDecompress(TranscriptUnreadable):
 
     def __init__(self, path: Path, spool: Path, length: int, reason: str) -> None:
         super().__init__(
-            f"cannot be decompressed into {printable(spool)}: {reason}; {length // 2**20} MB of "
+            f"cannot be decompressed into {written(spool)}: {reason}; {length // 2**20} MB of "
             "its content had been written, and are deleted. Nothing new of it is taken in; each "
-            f"run tries it again. Make room there, or decompress {printable(path)} yourself; "
+            f"run tries it again. Make room there, or decompress {written(path)} yourself; "
             "then: sessionmill run"
         )
 

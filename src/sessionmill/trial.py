@@ -10,8 +10,8 @@ from typing import Any
 
 from sessionmill.collect.contents import plain_name
 from sessionmill.collect.discover import Found, Walk
-from sessionmill.collect.known import written
 from sessionmill.errors import ProcessorUnusable
+from sessionmill.paths import written
 from sessionmill.plugins import Processor, build
 from sessionmill.registry import Registry
 from sessionmill.run.ports import Clock

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from sessionmill.collect.discover import Found
-from sessionmill.collect.known import find_again, look_again, native, written
+from sessionmill.collect.known import find_again, look_again
 from sessionmill.collect.roots import claude_home, claude_root, kept_days, sessions_root
 from sessionmill.errors import TranscriptClosed, TranscriptGone
+from sessionmill.paths import native, written
 
 
 def known(path: Path) -> Found:

@@ -14,7 +14,8 @@ import msgspec
 
 from sessionmill.collect.contents import ENDINGS, compare, content, plain_name, program_of
 from sessionmill.collect.roots import Root
-from sessionmill.errors import CannotRead, TranscriptUnreadable, printable
+from sessionmill.errors import CannotRead, TranscriptUnreadable
+from sessionmill.paths import written
 
 _MISSING = (
     "there is no such directory. Nothing that it held is marked as gone. Mount it, mend its name, "
@@ -71,9 +72,9 @@ def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
     errors = len(result.errors)
     if not os.path.isdir(real):  # noqa: PTH112 - Path.is_dir raises behind a closed folder
         if root.expected:
-            result.errors.append((_text(real), _MISSING))
+            result.errors.append((written(real), _MISSING))
         else:
-            result.absent.append(_text(real))
+            result.absent.append(written(real))
         return
     if root.kind == "sessions":
         yield from _walk_users(root, real, result)
@@ -82,7 +83,7 @@ def _walk_root(root: Root, real: str, result: Walk) -> Iterator[Found]:
     else:
         yield from _walk_user(root, real, root.username or "", real, result)
     if len(result.errors) == errors:
-        result.complete.append(_text(real))
+        result.complete.append(written(real))
 
 
 def _walk_users(root: Root, real: str, result: Walk) -> Iterator[Found]:
@@ -90,16 +91,16 @@ def _walk_users(root: Root, real: str, result: Walk) -> Iterator[Found]:
         if not entry.is_dir(follow_symlinks=False):
             _pass_over(entry, result)
         elif entry.name.startswith("."):
-            result.passed_over.append((_text(entry.path), "hidden: no user's name"))
+            result.passed_over.append((written(entry.path), "hidden: no user's name"))
         else:
-            username = unicodedata.normalize("NFC", _text(entry.name))
+            username = unicodedata.normalize("NFC", written(entry.name))
             yield from _walk_user(root, real, username, entry.path, result)
 
 
 def _walk_codex(root: Root, real: str, result: Walk) -> Iterator[Found]:
     names = {entry.name for entry in _entries(real, result)}
     if "archived_sessions" in names:
-        result.passed_over.append((_text(f"{real}/archived_sessions"), "archived by Codex"))
+        result.passed_over.append((written(f"{real}/archived_sessions"), "archived by Codex"))
     if "sessions" in names:
         sessions = f"{real}/sessions"
         yield from _walk_user(root, real, root.username or "", sessions, result, "sessions/")
@@ -109,7 +110,7 @@ def _walk_user(
     root: Root, real: str, username: str, top: str, result: Walk, below: str = ""
 ) -> Iterator[Found]:
     """Yield the transcripts of one user, deepest folders last."""
-    folder, prefix = _text(real), "rollout-" if root.kind == "codex" else ""
+    folder, prefix = written(real), "rollout-" if root.kind == "codex" else ""
     pending = [(top, below)]
     while pending:
         directory, below = pending.pop()
@@ -117,13 +118,13 @@ def _walk_user(
             name = entry.name
             if entry.is_dir(follow_symlinks=False):
                 if name.endswith(ENDINGS):
-                    result.passed_over.append((_text(entry.path), "a directory"))
+                    result.passed_over.append((written(entry.path), "a directory"))
                 else:
                     pending.append((entry.path, f"{below}{name}/"))
             elif name.endswith(ENDINGS) and name.startswith(prefix):
                 stat = _stat(entry, real, result)
                 if stat is not None:
-                    key = _text(f"{username}/{below}{plain_name(name)}")
+                    key = written(f"{username}/{below}{plain_name(name)}")
                     size, mtime_ns = stat.st_size, stat.st_mtime_ns
                     yield Found(key, username, folder, entry.path, size, mtime_ns)
             elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - quick, and never raises
@@ -140,7 +141,7 @@ def _stat(entry: os.DirEntry[str], real: str, result: Walk) -> os.stat_result | 
     except FileNotFoundError:
         return None  # deleted since it was listed
     except OSError as error:
-        result.errors.append((_text(entry.path), str(CannotRead(Path(entry.path), error))))
+        result.errors.append((written(entry.path), str(CannotRead(Path(entry.path), error))))
         return None
 
 
@@ -149,7 +150,7 @@ def _entries(directory: str, result: Walk) -> list[os.DirEntry[str]]:
         with os.scandir(directory) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
-        result.errors.append((_text(directory), _closed(directory, error)))
+        result.errors.append((written(directory), _closed(directory, error)))
         return []
 
 
@@ -157,7 +158,7 @@ def _closed(directory: str, error: OSError) -> str:
     return (
         f"cannot be looked into: {error.strerror or error}. What is in it is not read, and nothing "
         "below its root is marked as gone. To see who may look: "
-        f"ls -ld {shlex.quote(_text(directory))}"
+        f"ls -ld {shlex.quote(written(directory))}"
     )
 
 
@@ -179,17 +180,12 @@ def _pass_over(entry: os.DirEntry[str], result: Walk) -> None:
     elif entry.name.endswith(ENDINGS):
         why = "in no user's folder"
     if why:
-        result.passed_over.append((_text(entry.path), why))
-
-
-def _text(name: str) -> str:
-    """Return a name as text that a database can hold: undecodable bytes are written out."""
-    return name if name.isascii() else printable(name)
+        result.passed_over.append((written(entry.path), why))
 
 
 def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk) -> None:
     """Two files claim one key: the one that extends the other counts."""
-    both = f"{_text(first.path)} and {_text(second.path)}"
+    both = f"{written(first.path)} and {written(second.path)}"
     try:
         with (
             closing(content(Path(first.path), first.size)) as one,
@@ -197,7 +193,7 @@ def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk)
         ):
             comparison = compare(one, other)
     except OSError as error:
-        unreadable = _text(error.filename) if error.filename else "one of them"
+        unreadable = written(error.filename) if error.filename else "one of them"
         why = f"{unreadable} cannot be read: {error.strerror}"
         result.errors.append((first.session_key, f"{both} have this key, and {why}"))
         return
@@ -206,8 +202,8 @@ def _same_key(first: Found, second: Found, keys: dict[str, Found], result: Walk)
         return
     if comparison == "different":
         why = (
-            f"two different files have this key: {_text(first.path)} is read, "
-            f"{_text(second.path)} is not. Rename or remove one of them."
+            f"two different files have this key: {written(first.path)} is read, "
+            f"{written(second.path)} is not. Rename or remove one of them."
         )
         result.errors.append((first.session_key, why))
     elif comparison == "second extends" or (comparison == "same" and _is_plainer(second, first)):

@@ -6,15 +6,13 @@ Commands that name no roots read these.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from stat import S_ISREG
 from typing import Protocol
 
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.errors import TranscriptClosed, TranscriptGone
-
-_WRITTEN_OUT = re.compile(rb"\\x([89a-f][0-9a-f])")
+from sessionmill.paths import native
 
 
 class Known(Protocol):
@@ -68,18 +66,4 @@ def find_again(known: Known) -> Found:
         raise TranscriptGone(known.session_key, known.path)
     return Found(
         known.session_key, known.username, known.root, path, stat.st_size, stat.st_mtime_ns
-    )
-
-
-def written(path: str) -> str:
-    r"""Return a path as text that anything can hold: bytes that are no UTF-8 as `\xff`."""
-    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def native(written: str) -> str:
-    """Return the path that was written as text."""
-    if "\\x" not in written or os.path.lexists(written):
-        return written
-    return os.fsdecode(
-        _WRITTEN_OUT.sub(lambda byte: bytes([int(byte.group(1), 16)]), written.encode())
     )

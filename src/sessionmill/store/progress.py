@@ -13,8 +13,8 @@ import duckdb
 from arro3.core import Array, DataType, RecordBatch, Table
 
 from sessionmill.collect.discover import Walk
-from sessionmill.collect.known import written
 from sessionmill.collect.roots import path_kind, session_of_path, stem
+from sessionmill.paths import written
 from sessionmill.run.columns import microseconds
 from sessionmill.run.ports import MarkedBatch
 from sessionmill.run.work import Leftover, State, Task
@@ -51,8 +51,8 @@ class FoundTranscripts:
                     "number": (_INT(), range(len(found))),
                     "session_key": (_TEXT(), [f.session_key for f in found]),
                     "username": (_TEXT(), [f.username for f in found]),
-                    "root": (_TEXT(), [printable(f.root) for f in found]),
-                    "path": (_TEXT(), [printable(f.path) for f in found]),
+                    "root": (_TEXT(), [written(f.root) for f in found]),
+                    "path": (_TEXT(), [written(f.path) for f in found]),
                     "size": (_INT(), [f.size for f in found]),
                     "mtime_ns": (_INT(), [f.mtime_ns for f in found]),
                     "is_main": (_BOOL(), self.mains),
@@ -67,13 +67,13 @@ class FoundTranscripts:
         self._cursor.execute(sql["note_found"], {"now": naive(now)})
         self._cursor.execute(
             sql["note_gone"],
-            {"now": naive(now), "roots": list(map(printable, self._walk.complete))},
+            {"now": naive(now), "roots": list(map(written, self._walk.complete))},
         )
 
     def any_news(self) -> bool:
         """Tell whether `note` would change anything."""
         sql = statements("transcripts")["any_news"]
-        row = first(self._cursor.execute(sql, {"roots": list(map(printable, self._walk.complete))}))
+        row = first(self._cursor.execute(sql, {"roots": list(map(written, self._walk.complete))}))
         return bool(row and row[0])
 
     def pending(self, name: str, version: int, now: datetime, *, main_only: bool) -> list[Task]:
@@ -192,11 +192,6 @@ def unmark(
         cursor.execute(sql["unmark_all"], {"processor": processor})
     elif batches:
         cursor.execute(sql["unmark"], {"processor": processor, "batches": list(batches)})
-
-
-def printable(path: str) -> str:
-    """Return a path as text; bytes that are no UTF-8 are written out."""
-    return written(path)
 
 
 def naive(at: datetime) -> datetime:

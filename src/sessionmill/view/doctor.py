@@ -19,8 +19,8 @@ from typing import Any
 import duckdb
 
 from sessionmill.collect.discover import Walk
-from sessionmill.collect.known import written
 from sessionmill.collect.roots import Root, claude_home, kept_days
+from sessionmill.paths import written
 from sessionmill.plugins import Unusable
 from sessionmill.view.reports import Rows, named_statements
 from sessionmill.view.sample import Sample, unfinished_bytes, unknown_fields_in
