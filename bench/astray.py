@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,15 +59,15 @@ class _Hoards:
         raise AssertionError(f"{len(hoard) * 50} MB were taken, and nobody minded")
 
 
-class _Limited:
+class _Limited(ABC):
     name = "astray"
     cadence_minutes = 1
     timeout_seconds = 60.0  # of those that do not sleep: a slow machine is no deed
     memory_limit_mb = int(os.environ.get("BENCH_MEMORY_MB", "1000"))
 
+    @abstractmethod
     def deed(self) -> None:
         """Go astray, or not."""
-        raise NotImplementedError
 
 
 class _Base(_Limited):

@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
 
 from sessionmill.collect.discover import Walk
 from sessionmill.collect.known import look_again
@@ -69,12 +68,7 @@ class App:
     def __enter__(self) -> App:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.facts.close()
 
     def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -73,15 +74,19 @@ def test_elsewhere_nothing_is_printed() -> None:
     assert (ended.stdout, ended.stderr) == ("done", "")
 
 
-def test_a_short_run_has_no_bar(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    bar = Bar(patience=3600)
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("patience", "shown"), [(-1.0, True), (3600.0, False)])
+def test_a_short_run_has_no_bar(patience: float, shown: bool) -> None:
+    terminal = Terminal()
+    bar = Bar(patience=patience, file=terminal)
     bar.begin(10)
     bar.advance(10)
     bar.end()
-    assert capsys.readouterr().err == ""
+    assert bool(terminal.getvalue()) is shown
 
 
 class Watching:

@@ -26,7 +26,7 @@ from conftest import Ended, Mill
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.store.facts import Facts
-from sessionmill.testing import FakeClock
+from sessionmill.testing import ClaudeTranscript, FakeClock
 
 TESTS = Path(__file__).parents[1]
 OFFSETS, LINES, MOODY = (
@@ -240,12 +240,10 @@ def test_very_many_files_in_one_folder_are_all_found(tmp_path: Path, count: int)
 
 def read_many(mill: Mill, team: Path, count: int) -> None:
     folder = team / "alice"
-    folder.mkdir(parents=True)
     for number in range(count):
-        line = {"type": "user", "uuid": f"{number:036}", "sessionId": f"s{number}"}
-        line |= {"timestamp": "2026-03-02T09:00:00.000Z", "version": "2.1.39", "cwd": "/work"}
-        line["message"] = {"role": "user", "content": "Fix it."}  # type: ignore[assignment] # JSON
-        (folder / f"{number:06}.jsonl").write_text(json.dumps(line) + "\n")
+        said = ClaudeTranscript(f"s{number}")
+        said.prompt()
+        said.write(folder / f"{number:06}.jsonl")
     ended = mill("run", "--sessions", team, "--json", timeout=1200)
     assert ended.status == 0, ended.err
     for tally in ended.json["runs"]:

@@ -139,11 +139,8 @@ def _stands(app: App, name: str | None, *, known: bool) -> Rows:
     unusable = [u for u in app.registry.unusable if name in (None, u.name)]
     if name is not None and not usable and not unusable and not known:
         raise ProcessorUnknown(name, app.registry.usable, {})
-    rows = standing.with_lag(
-        app.store.standing(usable), standing.lags(app.facts.cursor(), usable, now())
-    )
-    rows.values.extend([(u.name, *[None] * 7, u.reason, None) for u in unusable])
-    return rows
+    lags = standing.lags(app.facts.cursor(), usable, now())
+    return standing.with_lag(standing.listed(app.store.standing(usable), unusable), lags)
 
 
 def doctor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -15,14 +15,15 @@ _PATIENCE = 0.7
 
 
 class Bar:
-    """A progress bar on stderr, where that is a terminal; it shows once a run is long.
+    """A progress bar on a terminal; it shows once a run is long.
 
     `NO_COLOR` in the environment leaves its colours out.
     """
 
-    def __init__(self, patience: float = _PATIENCE) -> None:
-        """`patience`: seconds without a bar."""
-        self._is_seen, self._patience = sys.stderr.isatty(), patience
+    def __init__(self, *, patience: float = _PATIENCE, file: IO[str] | None = None) -> None:
+        """`patience`: seconds without a bar; `file` takes the place of stderr."""
+        self._file, self._patience = file or sys.stderr, patience
+        self._is_seen = self._file.isatty()
         self._lock = threading.Lock()
         self._total = self._done = 0
         self._since: float | None = None
@@ -38,8 +39,12 @@ class Bar:
         """Take so many bytes for read."""
         with self._lock:
             self._done += read
-            if self._is_seen and self._since and time.monotonic() - self._since > self._patience:
-                progress, task = self._shown = self._shown or _start(self._total)
+            if (
+                self._file.isatty()
+                and self._since
+                and time.monotonic() - self._since > self._patience
+            ):
+                progress, task = self._shown = self._shown or _start(self._file, self._total)
                 progress.update(task, completed=self._done, total=self._total)
 
     def end(self) -> None:
@@ -49,7 +54,7 @@ class Bar:
         self._shown, self._since, self._total, self._done = None, None, 0, 0
 
 
-def _start(total: int) -> tuple[Progress, TaskID]:
+def _start(file: IO[str], total: int) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -66,7 +71,7 @@ def _start(total: int) -> tuple[Progress, TaskID]:
         DownloadColumn(),
         TransferSpeedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=Console(file=file),
         transient=True,
     )
     progress.start()

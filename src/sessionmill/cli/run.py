@@ -15,6 +15,7 @@ from sessionmill.collect.roots import Root
 from sessionmill.run.tally import Tally
 from sessionmill.view import reports
 from sessionmill.view.reports import Rows
+from sessionmill.view.status import listed
 
 
 def run(
@@ -160,21 +161,9 @@ def reprocess(
 
 def processors(*, processor: Specs = None, json: Json = False, db: Db = None) -> int:
     """List the processors: how each stands, or why it can't run."""
-    columns = [
-        "name",
-        "version",
-        "cadence_minutes",
-        "last_run",
-        "last_outcome",
-        "pending",
-        "failing",
-        "dead",
-        "problem",
-    ]
     with open_app(db, processor) as app:
         rows = app.store.standing(list(app.registry.usable.values()))
-        listed = [*rows, *((u.name, *[None] * 7, u.reason) for u in app.registry.unusable)]
-    print_rows(Rows(columns, listed), as_json=json)
+    print_rows(listed(rows, app.registry.unusable), as_json=json)
     return 0
 
 

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sessionmill.collect.discover import Walk
@@ -23,6 +24,17 @@ from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore, Unwatched, Watcher
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Leftover, Task
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """One processor's part in a run."""
+
+    processor: Processor
+    tally: Tally
+    tasks: list[Task]
+    #: What a dead owner had at work.
+    leftovers: list[Leftover]
 
 
 class Runner:
@@ -98,73 +110,67 @@ class Runner:
         now: datetime,
         last: dict[str, LastRun],
     ) -> None:
-        tasks, left = [], []
-        for processor, tally in zip(processors, tallies, strict=True):
-            tally.seen = _seen(processor, walk)
-            own = self._store.pending(processor, now)
-            tally.scanned = len(own)
-            if _is_paused(last.get(processor.name), now):
-                tally.pause_reason = last[processor.name].pause_reason or "paused"
-                own = []
-            tasks.append(own)
-            left.append(self._store.leftovers(processor.name))
-        effects = [
-            (
-                EffectPass(
-                    self._store,
-                    self._clock,
-                    self._spread,
-                    p,
-                    tally,
-                    deadline,
-                    watcher=self._watcher,
-                ),
-                own,
-                leftovers,
-            )
-            for p, tally, own, leftovers in zip(processors, tallies, tasks, left, strict=True)
-            if not p.is_extractor and own
+        shares = [
+            self._share(processor, tally, walk, now, last.get(processor.name))
+            for processor, tally in zip(processors, tallies, strict=True)
         ]
-        threads = [_Thread(effect.run, own, leftovers) for effect, own, leftovers in effects]
-        extractors = [i for i, p in enumerate(processors) if p.is_extractor and tasks[i]]
+        stale = [share.processor.name for share in shares if share.leftovers and not share.tasks]
+        if stale:
+            self._store.reset_marks(stale, [])
+        shares = [share for share in shares if share.tasks]
+        effects = [
+            (self._effect(share, deadline), share)
+            for share in shares
+            if not share.processor.is_extractor
+        ]
+        threads = [_Thread(effect.run, share.tasks, share.leftovers) for effect, share in effects]
         try:
-            if extractors:
-                self._extract(
-                    [processors[i] for i in extractors],
-                    [tallies[i] for i in extractors],
-                    [tasks[i] for i in extractors],
-                    [leftover for i in extractors for leftover in left[i]],
-                    deadline,
-                )
+            self._extract([share for share in shares if share.processor.is_extractor], deadline)
             for thread in threads:
                 thread.wait()
         except BaseException:
-            for effect, _, _ in effects:
+            for effect, _ in effects:
                 effect.abort()
             raise
         finally:
             for thread in threads:
                 thread.join()
-        stale = [
-            processor.name
-            for processor, own, leftovers in zip(processors, tasks, left, strict=True)
-            if leftovers and not own
-        ]
-        if stale:
-            self._store.reset_marks(stale, [])
         for thread in threads:
             thread.raise_again()
 
-    def _extract(
-        self,
-        processors: Sequence[Processor],
-        tallies: Sequence[Tally],
-        tasks: Sequence[list[Task]],
-        leftovers: Sequence[Leftover],
-        deadline: float | None,
-    ) -> None:
-        work = ExtractWork(self._store, self._clock, self._spread, processors, tallies, tasks)
-        doubtful, batches = work.split(leftovers)
+    def _share(
+        self, processor: Processor, tally: Tally, walk: Walk, now: datetime, last: LastRun | None
+    ) -> _Share:
+        tasks = self._store.pending(processor, now)
+        tally.seen, tally.scanned = _seen(processor, walk), len(tasks)
+        if last is not None and _is_paused(last, now):
+            tally.pause_reason, tasks = last.pause_reason or "paused", []
+        return _Share(processor, tally, tasks, self._store.leftovers(processor.name))
+
+    def _effect(self, share: _Share, deadline: float | None) -> EffectPass:
+        return EffectPass(
+            self._store,
+            self._clock,
+            self._spread,
+            share.processor,
+            share.tally,
+            deadline,
+            watcher=self._watcher,
+        )
+
+    def _extract(self, shares: Sequence[_Share], deadline: float | None) -> None:
+        if not shares:
+            return
+        processors = [share.processor for share in shares]
+        work = ExtractWork(
+            self._store,
+            self._clock,
+            self._spread,
+            processors,
+            [share.tally for share in shares],
+            [share.tasks for share in shares],
+        )
+        doubtful, batches = work.split([left for share in shares for left in share.leftovers])
         extract = ExtractPass(
             processors, work.commit, self._store.spool, self._watcher, deadline=deadline
         )

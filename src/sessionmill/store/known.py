@@ -55,15 +55,14 @@ def resolve(cursor: duckdb.DuckDBPyConnection, given: str) -> str:
 
 def begin_anew(
     cursor: duckdb.DuckDBPyConnection, processor: str, session_keys: Sequence[str]
-) -> int:
-    """Make transcripts pending from their start, dead letters too; return how many had a state.
+) -> None:
+    """Make transcripts pending from their start, dead letters too.
 
     Their rows stay until they are replaced.
     """
-    rows = cursor.execute(
+    cursor.execute(
         statements("known")["begin_anew"], {"processor": processor, "keys": list(session_keys)}
-    ).fetchall()
-    return len(rows)
+    )
 
 
 def processed_by(

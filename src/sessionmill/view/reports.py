@@ -43,6 +43,12 @@ class Rows:
     #: There are more than these.
     truncated: bool = False
 
+    @classmethod
+    def of(cls, cursor: duckdb.DuckDBPyConnection, limit: int | None = None) -> Rows:
+        """Take a result, of a query that asks for one row more than `limit`, if there is one."""
+        columns, values = [column[0] for column in cursor.description or ()], cursor.fetchall()
+        return cls(columns, values[:limit], limit is not None and len(values) > limit)
+
     def document(self) -> dict[str, Any]:
         """Return it as JSON shows it."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.values]
@@ -79,10 +85,10 @@ def usage(
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
-    columns = [column[0] for column in cursor.description or ()]
+    rows = Rows.of(cursor)
     if group is not None:
-        columns[0] = group
-    return Rows(columns, cursor.fetchall())
+        rows.columns[0] = group
+    return rows
 
 
 def check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:

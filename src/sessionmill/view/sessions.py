@@ -29,6 +29,4 @@ def sessions(
         named_statements("sessions")["sessions"],
         {"user": user, "since": since, "timezone": timezone, "limit": limit + 1},
     )
-    columns = [column[0] for column in cursor.description or ()]
-    values = cursor.fetchall()
-    return Rows(columns, values[:limit], truncated=len(values) > limit)
+    return Rows.of(cursor, limit)

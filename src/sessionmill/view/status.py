@@ -11,10 +11,11 @@ from typing import Any
 
 import duckdb
 
-from sessionmill.plugins import Processor
+from sessionmill.plugins import Processor, Unusable
 from sessionmill.view.reports import Rows, named_statements
 
-COLUMNS = [
+#: How a processor stands, as the store tells it.
+STANDING = [
     "name",
     "version",
     "cadence_minutes",
@@ -24,7 +25,6 @@ COLUMNS = [
     "failing",
     "dead",
     "problem",
-    "lag_seconds",
 ]
 #: Sessions that a status names at most; `sql` shows all.
 MOST_TROUBLED = 200
@@ -46,9 +46,7 @@ def troubled(
     cursor.execute(
         named_statements("status")["troubled"], {"processor": processor, "limit": limit + 1}
     )
-    columns = [column[0] for column in cursor.description or ()]
-    values = cursor.fetchall()
-    return Rows(columns, values[:limit], truncated=len(values) > limit)
+    return Rows.of(cursor, limit)
 
 
 def lags(
@@ -73,6 +71,13 @@ def disk(folder: Path) -> Disk:
     return Disk(str(folder), facts, shutil.disk_usage(folder).free)
 
 
-def with_lag(standing: Sequence[tuple[Any, ...]], lag: dict[str, float]) -> Rows:
+def listed(standing: Sequence[tuple[Any, ...]], unusable: Sequence[Unusable]) -> Rows:
+    """Return how processors stand; those that can't run as well, with the reason."""
+    nothing = [None] * (len(STANDING) - 2)
+    return Rows(STANDING, [*standing, *((u.name, *nothing, u.reason) for u in unusable)])
+
+
+def with_lag(standing: Rows, lag: dict[str, float]) -> Rows:
     """Return how processors stand, with how far each is behind."""
-    return Rows(COLUMNS, [(*row, lag.get(row[0])) for row in standing])
+    values = [(*row, lag.get(row[0])) for row in standing.values]
+    return Rows([*standing.columns, "lag_seconds"], values)

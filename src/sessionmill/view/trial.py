@@ -19,7 +19,5 @@ def tables_of(cursor: duckdb.DuckDBPyConnection) -> list[str]:
 def rows_of(cursor: duckdb.DuckDBPyConnection, table: str, limit: int | None) -> Rows:
     """Return the rows of a table, ordered by its columns from the left; at most `limit`."""
     quoted = '"' + table.replace('"', '""') + '"'
-    cursor.execute(f"SELECT * FROM {quoted} ORDER BY ALL")
-    columns = [column[0] for column in cursor.description or ()]
-    values = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
-    return Rows(columns, values[:limit], truncated=limit is not None and len(values) > limit)
+    most = None if limit is None else limit + 1
+    return Rows.of(cursor.execute(f"SELECT * FROM {quoted} ORDER BY ALL LIMIT ?", [most]), limit)

@@ -19,8 +19,7 @@ UPDATE session_processor_state
        file_hash = NULL, attempts = 0, next_attempt_at = NULL, failing_since = NULL,
        dead_at = NULL, last_error = NULL
  WHERE processor_name = $processor
-   AND session_file IN (SELECT unnest($keys))
-RETURNING session_file;
+   AND session_file IN (SELECT unnest($keys));
 
 -- name: matching
 -- Transcripts by key, by session id, or by the start of either or of the file's name: those that
