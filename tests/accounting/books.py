@@ -27,7 +27,7 @@ from sessionmill.config import Config
 from sessionmill.plugins import Processor, build
 from sessionmill.registry import Registry
 from sessionmill.run import messages
-from sessionmill.run.extract_pass import Gathered, batches
+from sessionmill.run.batches import Gathered, batches
 from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.extracting import Extracting
 from sessionmill.run.messages import Channel, Progress

@@ -39,11 +39,7 @@ class Bar:
         """Take so many bytes for read."""
         with self._lock:
             self._done += read
-            if (
-                self._file.isatty()
-                and self._since
-                and time.monotonic() - self._since > self._patience
-            ):
+            if self._is_seen and self._since and time.monotonic() - self._since > self._patience:
                 progress, task = self._shown = self._shown or _start(self._file, self._total)
                 progress.update(task, completed=self._done, total=self._total)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from sessionmill.plugins import Processor
-from sessionmill.run.extract_pass import Gathered, Marked, batches, cores, plan
+from sessionmill.run.batches import Gathered, Marked, batches, cores, plan
 from sessionmill.run.messages import (
     Failed,
     Job,

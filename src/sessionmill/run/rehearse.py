@@ -16,9 +16,9 @@ from sessionmill.collect.discover import Walk
 from sessionmill.contracts import RetryLater
 from sessionmill.plugins import Processor
 from sessionmill.run import messages
+from sessionmill.run.batches import Gathered
 from sessionmill.run.effect_pass import EffectPass, session_of
 from sessionmill.run.effecting import Effecting
-from sessionmill.run.extract_pass import Gathered
 from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.extracting import Extracting, Turn
 from sessionmill.run.messages import MESSAGE, Channel, Failed, Job, Progress

@@ -15,11 +15,9 @@ from arro3.io import read_ipc_stream
 from msgspec import structs
 
 from sessionmill.collect.discover import Found, Walk
-from sessionmill.collect.roots import session_of_path, stem
 from sessionmill.decode.lines import UNKNOWN_AGENT
-from sessionmill.decode.text import last_part
 from sessionmill.plugins import Processor
-from sessionmill.run.messages import Identity, Rows
+from sessionmill.run.messages import Rows
 from sessionmill.run.ports import (
     Clock,
     ExtractCommit,
@@ -27,15 +25,15 @@ from sessionmill.run.ports import (
     LastRun,
     MarkedBatch,
     RunRow,
-    WriteConflict,
 )
-from sessionmill.run.stand_in import StandInHost
-from sessionmill.run.work import Leftover, State, Task
+from sessionmill.run.work import Leftover, Task
 from sessionmill.store import progress
-from sessionmill.store.facts import CORE_TABLES, Facts, roll_back
+from sessionmill.store.effect import FactsEffect
+from sessionmill.store.facts import Facts, roll_back
+from sessionmill.store.identities import note_identities, session_id
 from sessionmill.store.known import resolve
 from sessionmill.store.progress import FoundTranscripts, arrow
-from sessionmill.store.rows import RowStore, rename
+from sessionmill.store.rows import RowStore
 from sessionmill.store.statements import first, statements
 
 
@@ -225,7 +223,7 @@ class FactsRunStore:
                 if own:
                     counts = self._write_rows(cursor, processor, own, rows)
                     written |= {(number, key): count for key, count in counts.items()}
-            _note_identities(cursor, commit.extracted)
+            note_identities(cursor, commit.extracted)
             states = [
                 structs.replace(
                     e.state,
@@ -286,83 +284,6 @@ class FactsRunStore:
             cursor.close()
 
 
-class FactsEffect:
-    """One session of an effectful processor, on a cursor of its own."""
-
-    def __init__(
-        self,
-        facts: Facts,
-        cursor: duckdb.DuckDBPyConnection,
-        processor: Processor,
-        found: Found,
-        extractor_tables: frozenset[str],
-    ) -> None:
-        self._facts, self._cursor = facts, cursor
-        self._processor, self._found = processor, found
-        self._host = StandInHost(
-            cursor, protected=CORE_TABLES | extractor_tables, begin=self._forget
-        )
-
-    @property
-    def first_error(self) -> Exception | None:
-        """The first statement that failed."""
-        return self._host.first_error
-
-    @property
-    def conflicted(self) -> bool:
-        """Whether a statement failed because another transaction wrote the same thing."""
-        error = self._host.first_error
-        return isinstance(error, duckdb.TransactionException) and "onflict" in str(error)
-
-    def answer(self, request: bytes) -> bytes:
-        """Run a request of the stand-in."""
-        return self._host.answer(request)
-
-    def interrupt(self) -> None:
-        """End the running statement."""
-        self._host.interrupt()
-
-    def commit(self, state: State, identity: Identity, agent: str | None) -> None:
-        """Write the state last, and commit."""
-        try:
-            self._host.ensure_begun()
-            progress.write_states(self._cursor, [state])
-            self._facts.commit(self._cursor)
-        except duckdb.TransactionException as error:
-            raise WriteConflict(str(error)) from error
-        self._note_identity(identity, agent)
-
-    def keep_unchanged(self, state: State, identity: Identity, agent: str | None) -> None:
-        """Keep the rows that there are, with the state."""
-        self.keep_state(state)
-        self._note_identity(identity, agent)
-
-    def _note_identity(self, identity: Identity, agent: str | None) -> None:
-        # Apart: this transaction may be old, and others write to transcripts meanwhile.
-        named = statements("transcripts")["is_named"]
-        if not first(self._cursor.execute(named, {"session_key": self._found.session_key})):
-            with self._facts.transaction() as cursor:
-                _note_identity_of(cursor, self._found, identity, agent)
-
-    def keep_state(self, state: State) -> None:
-        """Roll back what there is, and keep the state alone."""
-        roll_back(self._cursor)
-        with self._facts.transaction() as cursor:
-            progress.write_states(cursor, [state])
-
-    def _forget(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Delete what the processor's tables, those that exist, hold of this session."""
-        for table in self._processor.own_tables:
-            exists = first(
-                cursor.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [table])
-            )
-            if exists:
-                quoted = table.replace('"', '""')
-                cursor.execute(
-                    f'DELETE FROM "{quoted}" WHERE session_key = ?', [self._found.session_key]
-                )
-
-
 # ── parts of a transaction ───────────────────────────────────────────────────────────────────
 
 
@@ -397,66 +318,5 @@ def _register_jobs(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]
     )
 
 
-def _note_identities(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
-    """Write what the first records say into `transcripts`, and into rows that said otherwise."""
-    furthest: dict[str, Extracted] = {}
-    for e in extracted:
-        other = furthest.get(e.found.session_key)
-        if other is None or (e.state.safe_offset, e.processor) > (
-            other.state.safe_offset,
-            other.processor,
-        ):
-            furthest[e.found.session_key] = e
-    if furthest:
-        _note(cursor, list(furthest.values()))
-
-
-def _note(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None:
-    text = DataType.utf8()
-    cursor.register(
-        "_named",
-        arrow(
-            {
-                "session_key": (text, [e.found.session_key for e in extracted]),
-                "session_id": (text, [session_id(e.found, e.identity) for e in extracted]),
-                "agent": (text, [e.agent or UNKNOWN_AGENT for e in extracted]),
-                "client_version": (text, [e.identity.client_version for e in extracted]),
-                "cwd": (text, [e.identity.cwd for e in extracted]),
-                "project": (text, [last_part(e.identity.cwd) for e in extracted]),
-                "fingerprint": (text, [e.fingerprint for e in extracted]),
-            }
-        ),
-    )
-    sql = statements("transcripts")
-    cursor.execute(sql["renamed"])
-    row = first(cursor.execute("SELECT count(*) FROM _renamed"))
-    if row and row[0]:
-        # Tables of processors that are not loaded now, too.
-        for (table,) in cursor.execute(sql["with_identity"]).fetchall():
-            rename(cursor, table)
-    cursor.execute(sql["note_identity"])
-
-
-def _note_identity_of(
-    cursor: duckdb.DuckDBPyConnection, found: Found, identity: Identity, agent: str | None
-) -> None:
-    cursor.execute(
-        statements("transcripts")["note_identity_of_one"],
-        {
-            "session_key": found.session_key,
-            "session_id": session_id(found, identity),
-            "agent": agent or UNKNOWN_AGENT,
-            "client_version": identity.client_version,
-            "cwd": identity.cwd,
-            "project": last_part(identity.cwd),
-        },
-    )
-
-
 def _digest(sql: str) -> str:
     return "made from " + hashlib.blake2b(sql.encode(), digest_size=8).hexdigest()
-
-
-def session_id(found: Found, identity: Identity) -> str:
-    """Return the session a transcript belongs to: by its folder, its records, or its name."""
-    return session_of_path(found.session_key) or identity.session_id or stem(found.session_key)
