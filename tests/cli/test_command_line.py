@@ -164,6 +164,17 @@ def test_a_root_that_is_missing_is_an_error_of_the_run(mill: Mill, tmp_path: Pat
     for run in document(ended)["runs"]:
         assert run["errors"] == 1
         assert run["errors_detail"][0]["session"] == str(tmp_path / "nowhere")
+    assert "nowhere: there is no such directory" in ended.err
+    assert "retry" not in ended.err, "no session has failed, so there is none to be tried again"
+
+
+def test_a_processor_that_is_named_and_cannot_be_loaded_is_told_with_the_reason(mill: Mill) -> None:
+    fails(
+        mill("run", "words", "--processor", "no_such_module:Words"),
+        2,
+        "No processor is named 'words'",
+        "No module named 'no_such_module'",
+    )
 
 
 def test_a_run_in_which_a_session_failed_ends_with_1(mill: Mill, tmp_path: Path) -> None:

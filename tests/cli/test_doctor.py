@@ -45,6 +45,7 @@ def fill(place: Path) -> None:
     (alice / "link.jsonl").symlink_to(place / "elsewhere.jsonl")
     (alice / "circle").mkdir()
     write(place / "team", "alice", "gone")
+    (place / "codex" / "archived_sessions").mkdir(parents=True)
     home = place / "claude"
     write(home / "projects", "-work-shop", "9b1d")
     (home / "settings.json").write_text('{"cleanupPeriodDays": 12}')
@@ -67,7 +68,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def roots(place: Path) -> tuple[str | Path, ...]:
-    return ("--sessions", place / "team", "--claude", place / "claude", "--user", "dora")
+    return (
+        "--sessions",
+        place / "team",
+        "--claude",
+        place / "claude",
+        "--codex",
+        place / "codex",
+        "--user",
+        "dora",
+    )
 
 
 @pytest.fixture
@@ -81,6 +91,7 @@ def examined(mill: Mill, place: Path) -> Path:
         (place / "team" / "alice" / "gone.jsonl").unlink()
         mill("run", *roots(place), *db)
         write(place / "team", "bob", "new")
+        (place / "db" / "damaged-20260302T090000-7").mkdir()
         (place / "db" / "config.toml").write_text(
             'processors.extra = ["cli_processors:Broken", "cli_processors:Words"]'
         )
@@ -131,6 +142,7 @@ def test_it_tells_what_was_found_where(check: Check, place: Path) -> None:
         str(place / "team"),
         str(place / "nowhere"),
         str(place / "claude" / "projects"),
+        str(place / "codex"),
     ], "a folder that is given twice is looked at once"
     assert found[str(place / "team")]["count"] == 9
     assert found[str(place / "team")]["detail"].startswith("9 transcripts, ")
@@ -154,7 +166,14 @@ def test_it_tells_what_was_passed_over_and_why(check: Check, place: Path) -> Non
         f"{place}/team/.hidden": "hidden: no user's name",
         f"{place}/team/alice/folder.jsonl": "a directory",
         f"{place}/team/alice/link.jsonl": "a link out of the root",
+        f"{place}/codex/archived_sessions": "archived by Codex",
     }
+
+
+def test_it_tells_of_facts_that_were_set_aside(check: Check, place: Path) -> None:
+    [(folder, told)] = check("set_aside").items()
+    assert folder == f"{place}/db/damaged-20260302T090000-7"
+    assert f"sessionmill sql --db {folder}" in told["to_do"]
 
 
 def test_it_tells_which_processors_cannot_run(check: Check) -> None:

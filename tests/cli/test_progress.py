@@ -94,6 +94,7 @@ class Watching:
 
     def __init__(self) -> None:
         self.total = self.read = self.ends = 0
+        self.steps: list[int] = []
 
     def begin(self, total: int) -> None:
         self.total += total
@@ -101,9 +102,22 @@ class Watching:
     def advance(self, read: int) -> None:
         assert read >= 0
         self.read += read
+        if read:
+            self.steps.append(read)
 
     def end(self) -> None:
         self.ends += 1
+
+
+def run(tmp_path: Path, *names: str, times: int = 1) -> Watching:
+    """Run processors over a team, and return what a watcher was told."""
+    clock, watching = FakeClock(), Watching()
+    processors = Registry.of(Config(tmp_path / "db")).named(names)
+    with Facts(tmp_path / "db", "a test", now=clock()) as facts:
+        runner = Runner(FactsRunStore(facts, clock), clock, lambda: 0.0, watching)
+        for _ in range(times):
+            runner.run(processors, walk([sessions_root(tmp_path / "team")]), actor="a test")
+    return watching
 
 
 @pytest.mark.parametrize("names", [["usage"], ["usage", "inventory"]])
@@ -115,10 +129,23 @@ def test_a_run_tells_of_each_byte_once_however_many_processors_share_the_reading
         transcript = ClaudeTranscript(f"s{number}")
         transcript.prompt()
         sizes += transcript.write(tmp_path / "team" / "alice" / f"s{number}.jsonl").stat().st_size
-    clock, watching = FakeClock(), Watching()
-    processors = Registry.of(Config(tmp_path / "db")).named(names)
-    with Facts(tmp_path / "db", "a test", now=clock()) as facts:
-        runner = Runner(FactsRunStore(facts, clock), clock, lambda: 0.0, watching)
-        for _ in range(2):
-            runner.run(processors, walk([sessions_root(tmp_path / "team")]), actor="a test")
+    watching = run(tmp_path, *names, times=2)
     assert (watching.total, watching.read, watching.ends) == (sizes, sizes, 2)
+
+
+def test_of_one_large_transcript_it_tells_while_it_is_read(tmp_path: Path) -> None:
+    call = ClaudeTranscript("large")
+    call.call("Bash", result="3 passed")
+    path = call.write(tmp_path / "team" / "alice" / "large.jsonl")
+    line = path.read_bytes()
+    with path.open("ab") as file:
+        for number in range(15_000):  # of which two rows each come, so that they are sent in parts
+            file.write(
+                line.replace(b"msg_0", b"msg_%05d" % number).replace(
+                    b"toolu_0", b"toolu_%05d" % number
+                )
+            )
+        file.write(b" " * 30_000_000 + b"\n")  # a second slice
+    watching = run(tmp_path, "usage")
+    assert watching.read == watching.total == path.stat().st_size
+    assert len(watching.steps) > 1

@@ -54,6 +54,17 @@ class Forgetful(CallCounter):
         return Extraction(rows=extraction.rows, safe_offset=extraction.safe_offset)
 
 
+class ForgetfulLater(CallCounter):
+    """Takes over from the slice before alone: right over one cut, wrong over two."""
+
+    name = "forgetful_later"
+
+    def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
+        extraction = super().extract(transcript, records, carry)
+        own = super().extract(transcript, records, None).carry
+        return Extraction(rows=extraction.rows, safe_offset=extraction.safe_offset, carry=own)
+
+
 class OnSelf(CallCounter):
     """Remembers on itself what belongs into the carry."""
 

@@ -13,6 +13,7 @@ from kit_processors import (
     CallCounter,
     Elected,
     Forgetful,
+    ForgetfulLater,
     Greeting,
     Keyless,
     OnSelf,
@@ -57,6 +58,11 @@ def rollout() -> CodexRollout:
 
 
 # ── any cut ──
+
+
+def test_one_that_is_right_over_one_cut_and_wrong_over_several_fails() -> None:
+    with pytest.raises(AssertionError, match="when it is cut again and again"):
+        check_any_cut(ForgetfulLater, conversation())
 
 
 @pytest.mark.parametrize("processor", [CallCounter, AskingAgain, Elected, Inventory, Usage, Words])
