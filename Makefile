@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help setup run test check soak coverage mutation fuzz bench lock clean
+.PHONY: help setup run test check soak coverage mutation fuzz bench prices lock clean
 
 help: ## what each target does
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## */\t/' | expand -t 10
@@ -57,6 +57,9 @@ fuzz: $(VENV)/.soak ## an hour of made-up bytes for what reads transcripts
 
 bench: setup ## print the ratios that docs/measured.md quotes
 	$(BIN)/python -m bench
+
+prices: setup ## append to the list prices what the installed genai-prices has changed
+	$(BIN)/python -m prices
 
 COMPILE := uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url \
     --no-emit-find-links --python-version 3.11 pyproject.toml

@@ -23,6 +23,7 @@ from sessionmill.store.known import (
     known_transcripts,
     processed_by,
 )
+from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
 
 
@@ -61,6 +62,11 @@ class App:
         """
         self.config, self.registry = config, registry
         self.facts = Facts(config.folder, command, now=now(), sparing=sparing)
+        try:
+            bring_up_to_date(self.facts, config.prices)
+        except BaseException:
+            self.facts.close()
+            raise
         self.store = FactsRunStore(self.facts, now)
         spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
         self._runner = Runner(self.store, now, spread, watcher)

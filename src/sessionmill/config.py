@@ -11,6 +11,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import platformdirs
 
 from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_root
 from sessionmill.errors import UsageError
+from sessionmill.prices import Price, configured
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Config:
     extra_processors: tuple[str, ...] = ()
     #: `[processors.<name>]`: handed to the processor; `cadence_minutes` is ours.
     processors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: `[[prices]]`: they go before the list's.
+    prices: tuple[Price, ...] = ()
 
 
 def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
@@ -44,7 +48,8 @@ def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config
     path = folder / "config.toml"
     try:
         with path.open("rb") as file:
-            return _config(folder, tomllib.load(file), path)
+            text = file.read().decode()
+            return _config(folder, tomllib.loads(text), path, _prices(text, path))
     except (FileNotFoundError, NotADirectoryError):
         return Config(folder)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -53,7 +58,19 @@ def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _config(folder: Path, said: dict[str, Any], path: Path) -> Config:
+def _prices(text: str, path: Path) -> tuple[Price, ...]:
+    # Read once more, with Decimal: processors' settings keep their floats, and money has none.
+    said = tomllib.loads(text, parse_float=Decimal).get("prices", [])
+    try:
+        return configured(said)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _config(
+    folder: Path, said: dict[str, Any], path: Path, prices: tuple[Price, ...]
+) -> Config:
+    said.pop("prices", None)
     processors = said.pop("processors", {})
     if said:
         raise UsageError(f"{path} has an unknown setting {min(said)!r}")
@@ -65,7 +82,7 @@ def _config(folder: Path, said: dict[str, Any], path: Path) -> Config:
     for name, own in processors.items():
         if not isinstance(own, dict):
             raise UsageError(f"{path}: processors.{name} is a table")
-    return Config(folder, tuple(extra), processors)
+    return Config(folder, tuple(extra), processors, prices)
 
 
 def roots(

@@ -12,7 +12,15 @@ from sessionmill.plugins import Processor, Unusable, entry_points, load
 
 #: Tables and views that no extractor may declare.
 CORE_NAMES = frozenset(
-    {"transcripts", "session_processor_state", "runs", "in_flight", "schema_version", "commits"}
+    {
+        "transcripts",
+        "session_processor_state",
+        "runs",
+        "in_flight",
+        "schema_version",
+        "commits",
+        "prices",
+    }
 )
 
 

@@ -25,7 +25,15 @@ from sessionmill.store.statements import first
 from sessionmill.store.upgrade import adopt_older_tables
 
 CORE_TABLES = frozenset(
-    {"transcripts", "session_processor_state", "runs", "in_flight", "schema_version", "commits"}
+    {
+        "transcripts",
+        "session_processor_state",
+        "runs",
+        "in_flight",
+        "schema_version",
+        "commits",
+        "prices",
+    }
 )
 #: Bytes that stay free, so that a checkpoint, without which the file cannot be closed, has room.
 KEPT_FREE = 64 * 1024 * 1024

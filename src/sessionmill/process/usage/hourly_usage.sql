@@ -3,6 +3,7 @@
 SELECT date_trunc('hour', "at") AS hour,
        username, project, agent, model,
        count(DISTINCT session_id) AS sessions,
-       sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+       coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END) AS cost_usd
   FROM counted_usage
  GROUP BY ALL

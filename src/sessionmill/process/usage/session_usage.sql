@@ -2,7 +2,8 @@
 -- in them. A copy that another session's transcript holds too is counted in one of them only.
 WITH used AS (
     SELECT username, session_id, min("at") AS started_at, max("at") AS ended_at,
-           sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
+           sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+           coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END) AS cost_usd
       FROM counted_usage
      GROUP BY username, session_id
 ),
@@ -25,7 +26,8 @@ sessions AS (
      GROUP BY username, session_id
 )
 SELECT s.*, u.started_at, u.ended_at,
-       coalesce(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'), 0) AS '\0',
+       coalesce(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'), 0) AS '\0',
+       CASE WHEN u.username IS NULL THEN 0 ELSE u.cost_usd END AS cost_usd,
        coalesce(d.malformed_lines, 0) AS malformed_lines
   FROM sessions s
        LEFT JOIN used u USING (username, session_id)

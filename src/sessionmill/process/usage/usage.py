@@ -32,7 +32,13 @@ class Usage:
     )
     views: Mapping[str, str] = {
         name: files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
-        for name in ("counted_usage", "hourly_usage", "session_usage")
+        for name in (
+            "model_prices",
+            "response_costs",
+            "counted_usage",
+            "hourly_usage",
+            "session_usage",
+        )
     }
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:

@@ -17,7 +17,8 @@ WITH chosen AS (
        AND ($by <> 'model' OR model IS NOT NULL)
 )
 SELECT grp, count(DISTINCT (username, session_id)) AS sessions,
-       sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
   FROM chosen
  GROUP BY grp
  ORDER BY grp NULLS LAST;
@@ -32,7 +33,8 @@ WITH chosen AS (
 )
 SELECT session_id AS session, username AS user, arg_min(project, "at") AS project,
        min("at") AS started_at, max("at") AS ended_at,
-       sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0'
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
   FROM chosen
  GROUP BY username, session_id
  ORDER BY started_at NULLS LAST, username, session_id;
@@ -57,7 +59,8 @@ SELECT (SELECT count(*) FROM touched)                  AS transcripts,
        (SELECT count(DISTINCT (username, session_id))
           FROM touched
          WHERE agent <> 'unknown')                     AS sessions,
-       coalesce(sum(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')), 0)::BIGINT AS '\0',
+       coalesce(sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')), 0)::BIGINT AS '\0',
+       round(coalesce(sum(cost_usd), CASE WHEN coalesce(sum(unpriced_responses), 0) = 0 THEN 0 END), 6) AS cost_usd,
        (SELECT count(*)
           FROM malformed_lines m
                SEMI JOIN touched USING (session_key))  AS malformed_lines
