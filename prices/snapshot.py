@@ -9,10 +9,11 @@ from decimal import Decimal
 from genai_prices import types
 
 from prices.rules import rule
-from sessionmill.prices.price import Price, fits
+from sessionmill.prices.price import Price, amounts, fits
 
-#: Whose models agents use, in the order in which they are asked: the makers, then who sells theirs.
-PROVIDERS = ("anthropic", "openai", "google", "aws")
+#: Whose models agents use, in the order in which they are asked. Bedrock's names for Claude occur
+#: in Google's rules as well, which look for a name anywhere: so Google comes last.
+PROVIDERS = ("anthropic", "openai", "aws", "google")
 
 #: The package's names for amounts, in the order of ours.
 _AMOUNTS = (
@@ -60,7 +61,7 @@ def _of_model(
                     "global",
                     None if start is None else datetime.combine(start, time()),
                     from_tokens,
-                    *(_amount(getattr(prices, name), from_tokens) for name in _AMOUNTS),
+                    *amounts(_amount(getattr(prices, name), from_tokens) for name in _AMOUNTS),
                     source,
                     today,
                 )

@@ -67,9 +67,7 @@ def _prices(text: str, path: Path) -> tuple[Price, ...]:
         raise UsageError(f"{path}: {error}") from error
 
 
-def _config(
-    folder: Path, said: dict[str, Any], path: Path, prices: tuple[Price, ...]
-) -> Config:
+def _config(folder: Path, said: dict[str, Any], path: Path, prices: tuple[Price, ...]) -> Config:
     said.pop("prices", None)
     processors = said.pop("processors", {})
     if said:

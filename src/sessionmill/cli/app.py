@@ -113,6 +113,16 @@ _command(
 )
 _command(
     app,
+    "prices",
+    "reports:prices",
+    "Show by which prices responses are priced, where these come from, and which responses have"
+    " none and why. With a model's name: every price that matches it, the first that counts first,"
+    " and which apply now.",
+    "prices",
+    "prices claude-opus-4-6",
+)
+_command(
+    app,
     "sql",
     "reports:sql",
     "Ask the facts anything, in SQL; nothing can be changed.",

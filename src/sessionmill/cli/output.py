@@ -45,6 +45,8 @@ def print_rows(rows: Rows, *, as_json: bool) -> None:
         print_table(rows.columns, rows.values)
     if rows.truncated:
         print(f"… there are more than these {len(rows.values)} rows.")
+    if rows.note and rows.values:
+        print(f"\n{rows.note}")
 
 
 def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
@@ -52,7 +54,10 @@ def print_table(columns: Sequence[str], values: Sequence[Sequence[Any]]) -> None
     texts = [[shown(value) for value in row] for row in values]
     widths = [max(len(c), *(len(row[i]) for row in texts)) for i, c in enumerate(columns)]
     right = [
-        all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in column)
+        all(
+            v is None or (isinstance(v, int | float | Decimal) and not isinstance(v, bool))
+            for v in column
+        )
         for column in zip(*values, strict=True)
     ]
 
@@ -90,7 +95,7 @@ def shown(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
+    if isinstance(value, int | Decimal):
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from sessionmill.app import now
 from sessionmill.cli.common import Db, Json, open_app
 from sessionmill.cli.output import print_record, print_rows
+from sessionmill.view import prices as pricing
 from sessionmill.view import reports, user_sql
 
 
@@ -43,8 +45,24 @@ def usage(
         )
     if by == "total" and not json:
         print_record(rows.columns, rows.values[0])
+        print(f"\n{rows.note}")
     else:
         print_rows(rows, as_json=json)
+    return 0
+
+
+def prices(
+    model: Annotated[str | None, Parameter(name="MODEL", help="A model's name.")] = None,
+    /,
+    *,
+    json: Json = False,
+    db: Db = None,
+) -> int:
+    """Show what responses are priced by, and which are not; or every price of one model."""
+    with open_app(db) as app:
+        cursor = app.facts.cursor()
+        rows = pricing.of_model(cursor, model, now()) if model else pricing.in_use(cursor)
+    print_rows(rows, as_json=json)
     return 0
 
 

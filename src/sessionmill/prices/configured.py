@@ -15,6 +15,7 @@ from sessionmill.prices.price import (
     DIGITS_BEFORE,
     DIGITS_BEHIND,
     Price,
+    amounts,
     fits,
 )
 
@@ -54,18 +55,23 @@ def _price(one: Mapping[str, Any], priority: int, where: str) -> Price:
         )
     if not any(name in one for name in AMOUNTS):
         raise UsageError(f"{where} sets no amount, such as input_per_million = 5")
+    speed, service_tier, inference_geo = (
+        _word(one, name, standard, where) for name, standard in _STANDARD.items()
+    )
     return Price(
-        priority=priority,
-        provider=None,
-        model=one["model"],
-        pattern=_pattern(one["model"]),
-        except_pattern=None,
-        **{name: _word(one, name, standard, where) for name, standard in _STANDARD.items()},
-        valid_from=_moment(one.get("valid_from"), where),
-        from_tokens=_tokens(one.get("from_tokens", 0), where),
-        **{name: _amount(one.get(name), name, where) for name in AMOUNTS},
-        source=CONFIGURATION,
-        noted_on=None,
+        priority,
+        None,
+        one["model"],
+        _pattern(one["model"]),
+        None,
+        speed,
+        service_tier,
+        inference_geo,
+        _moment(one.get("valid_from"), where),
+        _tokens(one.get("from_tokens", 0), where),
+        *amounts(_amount(one.get(name), name, where) for name in AMOUNTS),
+        CONFIGURATION,
+        None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -46,6 +47,18 @@ class Price(NamedTuple):
 
 #: What a request costs by: the columns that hold an amount of money.
 AMOUNTS = tuple(name for name in Price._fields if name.endswith(("_per_million", "_per_thousand")))
+
+
+#: One for each of AMOUNTS.
+Amounts = tuple[
+    Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None, Decimal | None
+]
+
+
+def amounts(each: Iterable[Decimal | None]) -> Amounts:
+    """Return six amounts as a tuple that says that they are six."""
+    a, b, c, d, e, f = each
+    return a, b, c, d, e, f
 
 
 def fits(amount: Decimal) -> bool:

@@ -31,6 +31,11 @@ By = Literal[
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
 _FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _CALLS = ("tool", "skill", "subagent", "mcp")
+#: What `cost_usd` is, said wherever a command or a route shows it.
+ESTIMATE = (
+    "cost_usd is an estimate at list price, or at the prices you set: no bill. It leaves out "
+    "unpriced_responses. To see what is priced how: sessionmill prices"
+)
 GROUPS: tuple[str, ...] = get_args(By)
 
 
@@ -42,17 +47,21 @@ class Rows:
     values: list[tuple[Any, ...]]
     #: There are more than these.
     truncated: bool = False
+    #: What must be said wherever these are shown.
+    note: str | None = None
 
     @classmethod
     def of(cls, cursor: duckdb.DuckDBPyConnection, limit: int | None = None) -> Rows:
         """Take a result, of a query that asks for one row more than `limit`, if there is one."""
         columns, values = [column[0] for column in cursor.description or ()], cursor.fetchall()
-        return cls(columns, values[:limit], limit is not None and len(values) > limit)
+        note = ESTIMATE if "cost_usd" in columns else None
+        return cls(columns, values[:limit], limit is not None and len(values) > limit, note)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON shows it."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.values]
-        return {"rows": rows, "truncated": self.truncated}
+        note = {} if self.note is None else {"note": self.note}
+        return {"rows": rows, "truncated": self.truncated, **note}
 
 
 def usage(

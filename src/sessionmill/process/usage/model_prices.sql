@@ -1,35 +1,8 @@
 -- What each model that responses name costs, by speed, service tier and geography, in each stretch
 -- of time and of size: at most one row holds for a response. A price that the configuration sets
--- goes before the list's, wherever it holds; of the list, the first model that matches is the one.
-WITH names AS (
-    SELECT DISTINCT model AS name FROM responses WHERE model IS NOT NULL
-),
-spelled AS (
-    SELECT name, 1 AS attempt, lower(name) AS spelling FROM names
-    UNION
-    -- gpt-5.2-20251211 is written gpt-5.2-2025-12-11 in the list.
-    SELECT name, 2,
-           regexp_replace(lower(name),
-                          '-(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(-|:|$)', '-\1-\2-\3\4')
-      FROM names
-),
-rules AS (
-    SELECT DISTINCT priority, pattern, except_pattern FROM prices
-),
-matching AS (
-    SELECT name, attempt, priority
-      FROM spelled
-           JOIN rules ON regexp_matches(spelling, pattern)
-                     AND (except_pattern IS NULL OR NOT regexp_matches(spelling, except_pattern))
-),
-chosen AS (
-    SELECT name, priority FROM matching WHERE priority < 0
-    UNION
-    SELECT name, arg_min(priority, (attempt, priority)) FROM matching WHERE priority > 0 GROUP BY name
-),
-offers AS (
-    SELECT name, prices.*, coalesce(valid_from, '-infinity'::TIMESTAMP) AS since
-      FROM chosen JOIN prices USING (priority)
+-- goes before the list's, wherever it holds.
+WITH offers AS MATERIALIZED (
+    SELECT *, coalesce(valid_from, '-infinity'::TIMESTAMP) AS since FROM matching_prices
 ),
 stretches AS (
     SELECT *, lead(since) OVER (PARTITION BY name, speed, service_tier, inference_geo

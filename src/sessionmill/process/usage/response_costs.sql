@@ -8,6 +8,7 @@ WITH asked AS (
 ),
 priced AS (
     SELECT r.* EXCLUDE (asked_tokens),
+           p.valid_from AS price_valid_from, p.from_tokens AS price_from_tokens,
            p.source AS price_source,
            CASE
                 WHEN r.model IS NULL THEN 'names no model'

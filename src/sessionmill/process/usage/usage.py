@@ -33,6 +33,7 @@ class Usage:
     views: Mapping[str, str] = {
         name: files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
         for name in (
+            "matching_prices",
             "model_prices",
             "response_costs",
             "counted_usage",
