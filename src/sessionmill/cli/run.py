@@ -97,10 +97,11 @@ def _show(app: App) -> None:
     print_record(total.columns, total.values[0])
     print(f"\nUsage by day ({timezone}), the last two weeks in which there was any")
     days = reports.usage(cursor, "day", timezone=timezone)
-    shown = [0, 1, 2, 4, 5, 8, 9, 14]
+    shown = [0, 1, 2, 4, 5, 8, 9, 14, 16]
     print_table(
         [days.columns[i] for i in shown], [[row[i] for i in shown] for row in days.values[-14:]]
     )
+    print(f"\n{total.note}")
     option = db_option(app.config.folder)
     print("\nWhat to do next:")
     for what in ("report usage --by model", "report usage --by skill", "processors"):

@@ -24,6 +24,11 @@ def parse(text: str) -> list[Price]:
     return [_price(row) for row in csv.DictReader(io.StringIO(text))]
 
 
+def columns_of(text: str) -> list[list[str]]:
+    """Return the rows of a file's text, as they stand there."""
+    return list(csv.reader(io.StringIO(text)))[1:]
+
+
 def _price(row: dict[str, str]) -> Price:
     values: dict[str, object] = {name: text or None for name, text in row.items()}
     values |= {name: int(row[name]) for name in _NUMBERS}

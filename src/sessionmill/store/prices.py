@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from sessionmill.prices.listed import listed, parse
+import duckdb
+from arro3.core import DataType
+
+from sessionmill.prices.listed import columns_of, listed, written
 from sessionmill.prices.price import Price
 from sessionmill.store.facts import Facts
+from sessionmill.store.progress import arrow
 from sessionmill.store.statements import first
 
 
@@ -17,20 +21,30 @@ def bring_up_to_date(facts: Facts, configured: Sequence[Price]) -> None:
     Where nothing has changed, the list is not even parsed: every command pays for this.
     """
     text = listed()
-    made_from = _fingerprint(text, configured)
+    own = written(configured)
+    made_from = _fingerprint(text + own)
     if _made_from(facts) == made_from:
         return
-    prices = [*configured, *parse(text)]
-    places = ", ".join("?" * len(Price._fields))
     with facts.transaction() as cursor:
         cursor.execute("DELETE FROM prices")
-        cursor.executemany(f"INSERT INTO prices VALUES ({places})", prices)
+        insert(cursor, own, text)
         cursor.execute(f"COMMENT ON TABLE prices IS '{made_from}'")
 
 
-def _fingerprint(text: str, configured: Sequence[Price]) -> str:
-    content = text + repr(tuple(tuple(price) for price in configured))
-    return "made from " + hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+def insert(cursor: duckdb.DuckDBPyConnection, *texts: str) -> None:
+    """Insert what lists hold, cast by DuckDB: no amount is a float on its way into the table."""
+    rows = [row for text in texts for row in columns_of(text)]
+    columns: dict[str, tuple[DataType, Sequence[str | None]]] = {
+        name: (DataType.utf8(), [row[number] or None for row in rows])
+        for number, name in enumerate(Price._fields)
+    }
+    cursor.register("_prices", arrow(columns))
+    cursor.execute("INSERT INTO prices BY NAME FROM _prices")
+    cursor.unregister("_prices")
+
+
+def _fingerprint(text: str) -> str:
+    return "made from " + hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def _made_from(facts: Facts) -> str | None:
