@@ -4,6 +4,7 @@
   - UsageError           the command line is wrong: exit status 2
     · ProcessorUnknown
     · SessionUnknown
+    · IdUnknown
     · NotOneSelect
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
@@ -64,6 +65,16 @@ class SessionUnknown(UsageError):
                 f"No transcript matches {given!r}. A session key, a session id or the start of "
                 "one is expected. To see them: sessionmill sessions"
             )
+
+
+class IdUnknown(UsageError):
+    """No transcript states a response or a call of that id."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(
+            f"No transcript that was read states {given!r}. The whole id of a response or of a "
+            "call is expected. To see those of a session: sessionmill explain --session KEY"
+        )
 
 
 class NotOneSelect(UsageError):

@@ -93,6 +93,16 @@ _command(
 )
 _command(
     app,
+    "explain",
+    "explain:explain",
+    "Trace figures to lines: what each line of a session adds to the report, by which rule, what it"
+    " states that is not counted, and whether the sum is what the tables say. Exit status 1 if it"
+    " is not.",
+    "explain --session 0f3c",
+    "explain --response msg_01Ab --json",
+)
+_command(
+    app,
     "doctor",
     "inspect:doctor",
     "Examine: what is found where and what is passed over, client versions, what was not"

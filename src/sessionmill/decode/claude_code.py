@@ -17,6 +17,7 @@ from sessionmill.decode.records import (
     Call,
     Command,
     CopyRank,
+    LeftOut,
     Prompt,
     Record,
     Response,
@@ -225,10 +226,12 @@ class ClaudeCode:
             return
         usage = message.usage
         # "<synthetic>" is the client speaking (an API error, an interrupt): no model answered.
-        if usage is not None and message.model != "<synthetic>":
+        if usage is not None:
             id = message.id or record.uuid or self._place(record)
             iterations = usage.iterations
-            if iterations is None or len(iterations) < 2:
+            if message.model == "<synthetic>":
+                record.left_out = LeftOut("synthetic", _response(id, message.model, usage))
+            elif iterations is None or len(iterations) < 2:
                 record.responses = (_response(id, message.model, usage),)
             else:
                 record.responses = _fallback(id, message.model, usage)

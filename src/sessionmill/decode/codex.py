@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from sessionmill.contracts import PathKind
-from sessionmill.decode.records import Call, CopyRank, Prompt, Record, Response, Result
+from sessionmill.decode.records import Call, CopyRank, LeftOut, Prompt, Record, Response, Result
 from sessionmill.decode.text import starts, string, text_bytes, text_hash
 
 #: What a column can hold; a larger figure is no count.
@@ -187,7 +187,7 @@ class Codex:
 
     def _read_event(self, event: _Payload, record: Record) -> None:
         if event.type == "token_count":
-            record.responses = self._response(event.info)
+            self._read_count(event.info, record)
         elif event.type == "user_message" and starts(event.message, b'"'):
             text = string(event.message)
             record.prompt = Prompt(
@@ -206,28 +206,32 @@ class Codex:
             failed, size = _measure(item.output)
             record.results = (_result(item.call_id, failed, size),)
 
-    def _response(self, info: _Info | None) -> tuple[Response, ...]:
+    def _read_count(self, info: _Info | None, record: Record) -> None:
         if info is None or info.total_token_usage is None:
-            return ()
+            return
         state, totals = self.state, info.total_token_usage.figures()
-        if totals == state.totals:
-            return ()  # the same count once more: 515 of 3,652 real ones are
         last = (info.last_token_usage or _Totals()).figures()
+        if totals == state.totals:
+            # The same count once more: 515 of 3,652 real ones are.
+            record.left_out = LeftOut("repeats", self._response(totals, last))
+            return
         # A first count, or totals that fell, have no earlier count to be measured from.
         delta: tuple[int, ...] = last
         if state.totals is not None:
             steps = tuple(a - b for a, b in zip(totals, state.totals, strict=True))
             delta = steps if min(steps) >= 0 else last
         self.state = msgspec.structs.replace(state, totals=totals)
-        root = state.root_id or self._key
-        return (
-            Response(
-                id=f"{root}:{':'.join(map(str, totals))}",
-                model=state.model,
-                input_tokens=max(0, delta[0] - delta[1]),
-                output_tokens=delta[2],
-                cache_read_tokens=delta[1],
-            ),
+        record.responses = (self._response(totals, delta),)
+
+    def _response(self, totals: tuple[int, ...], delta: tuple[int, ...]) -> Response:
+        """Return the response that reached `totals`, of which `delta` is its own."""
+        root = self.state.root_id or self._key
+        return Response(
+            id=f"{root}:{':'.join(map(str, totals))}",
+            model=self.state.model,
+            input_tokens=max(0, delta[0] - delta[1]),
+            output_tokens=delta[2],
+            cache_read_tokens=delta[1],
         )
 
     def _place(self, record: Record) -> str:

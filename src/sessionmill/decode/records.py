@@ -43,6 +43,14 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     inference_geo: str | None = None
 
 
+class LeftOut(msgspec.Struct, frozen=True, gc=False):
+    """What a line says of a response without being counted: told where figures are traced."""
+
+    #: "synthetic": the client spoke, no model; "repeats": running totals that have not moved.
+    rule: str
+    response: Response
+
+
 class Call(msgspec.Struct, frozen=True, gc=False):
     """An invocation of a tool, with what identifies it; never its arguments."""
 
@@ -104,6 +112,7 @@ class Record(msgspec.Struct, gc=False):
     results: tuple[Result, ...] = ()
     prompt: Prompt | None = None
     command: Command | None = None
+    left_out: LeftOut | None = None
     #: Why the line cannot be read; it then says nothing else.
     malformed: str | None = None
     #: Fields of a wrong type that were left out, as paths: "message.usage.input_tokens".

@@ -10,6 +10,7 @@ import duckdb
 
 from sessionmill.collect.roots import path_kind
 from sessionmill.errors import SessionUnknown
+from sessionmill.run.messages import mark
 from sessionmill.store.statements import statements
 
 
@@ -37,6 +38,43 @@ def known_transcripts(
         statements("known")["known_transcripts"], {"session": session_key}
     ).fetchall()
     return [KnownTranscript(*row) for row in rows]
+
+
+class Reading(NamedTuple):
+    """How far a processor has taken a transcript in: of its row in `session_processor_state`."""
+
+    session_key: str
+    version: int | None
+    #: As observed before the last reading.
+    size: int | None
+    mtime_ns: int | None
+    #: Byte behind all that was taken in, an unterminated last line too; its fingerprint.
+    end: int
+    fingerprint: str | None
+
+
+def transcripts_of_session(
+    cursor: duckdb.DuckDBPyConnection, username: str, session_id: str
+) -> list[KnownTranscript]:
+    """Return every transcript of a session, the main one first."""
+    rows = cursor.execute(
+        statements("known")["transcripts_of_session"], {"user": username, "session": session_id}
+    ).fetchall()
+    known = [KnownTranscript(*row) for row in rows]
+    return sorted(known, key=lambda one: (path_kind(one.session_key) != "main", one.session_key))
+
+
+def readings(
+    cursor: duckdb.DuckDBPyConnection, processor: str, session_keys: Sequence[str]
+) -> dict[str, Reading]:
+    """Return how far an extractor has come, by session key; without what it never took in."""
+    given = {"processor": processor, "keys": list(session_keys)}
+    rows = cursor.execute(statements("known")["readings"], given).fetchall()
+    found = {}
+    for key, version, size, mtime_ns, offset, fingerprint, carry in rows:
+        rest = mark.decode(carry).rest if carry else 0
+        found[key] = Reading(key, version, size, mtime_ns, (offset or 0) + rest, fingerprint)
+    return found
 
 
 def resolve(cursor: duckdb.DuckDBPyConnection, given: str) -> str:

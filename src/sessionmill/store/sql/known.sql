@@ -6,6 +6,19 @@ SELECT session_key, session_id, username, agent, client_version, project, root, 
  WHERE $session IS NULL OR session_key = $session
  ORDER BY session_key;
 
+-- name: transcripts_of_session
+SELECT session_key, session_id, username, agent, client_version, project, root, path, size, gone_at
+  FROM transcripts
+ WHERE username = $user
+   AND session_id = $session;
+
+-- name: readings
+SELECT session_file, version, size, mtime_ns, safe_offset, fingerprint, carry
+  FROM session_processor_state
+ WHERE processor_name = $processor
+   AND session_file IN (SELECT unnest($keys))
+   AND safe_offset IS NOT NULL;
+
 -- name: processed_by
 SELECT session_file
   FROM session_processor_state
