@@ -279,6 +279,41 @@ def every_move(session: Session) -> None:
     play(session, [(name, n) for name in moves_of(type(session)) for n in range(4)])
 
 
+Drawn = list[tuple[str, int]]
+
+
+def family(drawn: tuple[Drawn, Drawn, Drawn, Drawn], cut: int) -> dict[str, bytes]:
+    """Give transcripts with copies of one another, by their place below a user's folder."""
+    main = ClaudeTranscript("s1")
+    session = ClaudeSession(main)
+    play(session, drawn[0])
+    fork = main.fork("s2", lines=cut)
+    play(ClaudeSession(fork), drawn[1])
+    again = fork.fork("s3")
+    play(ClaudeSession(again), drawn[2])
+    rollout = CodexRollout()
+    play(CodexSession(rollout), drawn[3])
+    copied = rollout.fork("019cac2e-0000-7c41-9a3b-4d5e6f708192", lines=cut)
+    play(CodexSession(copied), drawn[3][:3])
+    return {
+        "s1.jsonl": bytes(main),
+        "s2.jsonl": bytes(fork),
+        "s3.jsonl": bytes(again),
+        f"s1/subagents/agent-{AGENT}.jsonl": bytes(session.agent),
+        "sessions/rollout-a.jsonl": bytes(rollout),
+        "sessions/rollout-b.jsonl": bytes(copied),
+    }
+
+
+families = st.builds(
+    family,
+    st.tuples(
+        moves(ClaudeSession), moves(ClaudeSession), moves(ClaudeSession), moves(CodexSession)
+    ),
+    st.integers(0, 20),
+)
+
+
 def wrong_in_type(line: bytes) -> bytes:
     """Return a line with a number where texts are expected, which loses fields and no more."""
     record = json.loads(line)

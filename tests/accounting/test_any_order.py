@@ -8,47 +8,13 @@ import pytest
 from books import Books
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import AGENT, ClaudeSession, CodexSession, edges, examples, moves, play
+from made_up import edges, examples, families
 
-from sessionmill.testing import ClaudeTranscript, CodexRollout
-
-Drawn = list[tuple[str, int]]
 #: What may befall a file: which one, which, how much of it is there.
 Event = tuple[int, str, int]
 
 STEPS, USERS = 5, 8
 
-
-def family(drawn: tuple[Drawn, Drawn, Drawn, Drawn], cut: int) -> dict[str, bytes]:
-    """Give transcripts with copies of one another, by their place below a user's folder."""
-    main = ClaudeTranscript("s1")
-    session = ClaudeSession(main)
-    play(session, drawn[0])
-    fork = main.fork("s2", lines=cut)
-    play(ClaudeSession(fork), drawn[1])
-    again = fork.fork("s3")
-    play(ClaudeSession(again), drawn[2])
-    rollout = CodexRollout()
-    play(CodexSession(rollout), drawn[3])
-    copied = rollout.fork("019cac2e-0000-7c41-9a3b-4d5e6f708192", lines=cut)
-    play(CodexSession(copied), drawn[3][:3])
-    return {
-        "s1.jsonl": bytes(main),
-        "s2.jsonl": bytes(fork),
-        "s3.jsonl": bytes(again),
-        f"s1/subagents/agent-{AGENT}.jsonl": bytes(session.agent),
-        "sessions/rollout-a.jsonl": bytes(rollout),
-        "sessions/rollout-b.jsonl": bytes(copied),
-    }
-
-
-families = st.builds(
-    family,
-    st.tuples(
-        moves(ClaudeSession), moves(ClaudeSession), moves(ClaudeSession), moves(CodexSession)
-    ),
-    st.integers(0, 20),
-)
 
 event = st.tuples(
     st.integers(0, 5),

@@ -54,21 +54,26 @@ def explain(
 
 
 def _print(told: Explanation) -> None:
+    figures = [row.figure for row in told.sums]
     for key, rows in groupby(told.rows, key=lambda row: row.session_key):
         print_line(key)
-        _print_lines(list(rows))
+        _print_lines(list(rows), figures)
         print()
     if told.truncated:
-        print_line(f"… there are more than these {len(told.rows)} rows; the sums are over all.\n")
+        print_line(f"… there are more than these {len(told.rows)} rows; the sums are over all.")
+        print()
     if not told.sums:
         print_line("(nothing is counted)")
     else:
         print_table(Sum._fields, told.sums)
+    if told.agrees:
+        print()
+        print_line("The lines add up to what the tables say.")
 
 
-def _print_lines(rows: Sequence[Contribution]) -> None:
+def _print_lines(rows: Sequence[Contribution], names: Sequence[str]) -> None:
     """Print what lines add, a figure a column; and in words what they state in vain."""
-    figures = list(dict.fromkeys(name for row in rows for name in row.counted))
+    figures = [name for name in names if any(name in row.counted for row in rows)]
     columns = ["line_offset", "line_type", "what", "id", "rule", *figures, "discarded"]
     values = [
         [

@@ -166,7 +166,7 @@ class Rows:
 
 
 class Uncounted(NamedTuple):
-    """Why a stored row is not counted."""
+    """Why a stored row is not to be counted."""
 
     #: Whether it, and the copy that comes first, could be counted at all.
     eligible: bool
@@ -202,7 +202,7 @@ class Contributions:
     """Attributes the figures of one transcript to its lines."""
 
     def __init__(self, session_key: str, uncounted: Mapping[Key, Uncounted]) -> None:
-        """`uncounted` are the stored rows that reports leave out."""
+        """`uncounted` are the stored rows that reports are to leave out."""
         self._session_key, self._uncounted = session_key, uncounted
         self._figures: dict[Key, Figures] = {}
 

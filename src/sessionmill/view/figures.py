@@ -159,7 +159,7 @@ class FactsFigures:
     # ── stored rows ──
 
     def uncounted(self, session_key: str) -> dict[Key, Uncounted]:
-        """Return the rows of a transcript that reports leave out, and for which copy."""
+        """Return the rows of a transcript that reports are to leave out, and for which copy."""
         found: dict[Key, Uncounted] = {}
         for name, table in self._tables.items():
             if table.elect_by:
@@ -172,9 +172,10 @@ class FactsFigures:
         """Yield the rows of a transcript as if each were a line's: its lines can't be read."""
         for table in self._tables.values():
             columns = ", ".join(_quote(c.name) for c in table.columns)
+            order = ", ".join(map(_quote, ("line_offset", *table.key)))
             cursor = self._cursor.cursor().execute(
                 f"SELECT {columns} FROM {_quote(table.name)} WHERE session_key = $key"
-                " ORDER BY line_offset, ALL",
+                f" ORDER BY {order}",
                 {"key": session_key},
             )
             offset = [c.name for c in table.columns].index("line_offset")
@@ -235,7 +236,10 @@ class FactsFigures:
 
 
 def _uncounted(table: Table) -> str:
-    """Return the query of a transcript's rows that are not counted, each with the first copy."""
+    """Return the query of a transcript's rows that lose the election, each with the first copy.
+
+    It is held anew, without a look at `counted`: the sums then tell whether that is right.
+    """
     name, key = _quote(table.name), ", ".join(map(_quote, table.key))
     order = ", ".join((*table.elect_by, "session_key"))
     decided = " ".join(
@@ -244,15 +248,15 @@ def _uncounted(table: Table) -> str:
     )
     return (
         f"SELECT {key}, eligible, first_eligible, first, decided_by FROM ("
-        f" SELECT session_key, counted, {key}, ({table.eligible}) AS eligible,"
+        f" SELECT session_key, {key}, ({table.eligible}) AS eligible,"
         f" first_value(({table.eligible})) OVER copies AS first_eligible,"
         " first_value(session_key) OVER copies AS first,"
         f" CASE {decided} ELSE 'session_key' END AS decided_by"
         f" FROM {name}"
         f" WHERE (username, key_hash) IN (SELECT (username, key_hash) FROM {name}"
-        " WHERE session_key = $key AND NOT counted)"
+        " WHERE session_key = $key)"
         f" WINDOW copies AS (PARTITION BY username, {key} ORDER BY {order}))"
-        " WHERE session_key = $key AND NOT counted"
+        " WHERE session_key = $key AND NOT (eligible AND first = session_key)"
     )
 
 
