@@ -16,7 +16,7 @@ from made_up import edges, examples, families
 from sessionmill.errors import IdUnknown, UsageError
 from sessionmill.store.known import known_transcripts
 from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, Transcript, skill
-from sessionmill.view.contributions import Contribution
+from sessionmill.view.contributions import RULES, Contribution
 from sessionmill.view.explain import Explanation, explain_id, explain_session
 
 A, B = "alice/a.jsonl", "alice/b.jsonl"
@@ -75,6 +75,7 @@ def hold_to_the_tables(books: Books) -> None:
     told = explained_all(books)
     assert [one.differing for one in told] == [[]] * len(told)
     assert all(row.equal for one in told for row in one.sums)
+    assert {row.rule for one in told for row in one.rows} <= set(RULES)
     totals, sums = books.totals(), added(told)
     figures = totals.keys() - {"transcripts", "sessions"}
     assert {name: sums[name] for name in figures} == {name: totals[name] for name in figures}

@@ -22,8 +22,22 @@ Figures = Mapping[str, Any]
 #: A table's name and the key of a row in it.
 Key = tuple[str, tuple[Any, ...]]
 
+#: Every rule; docs/usage-rules.md tells what each says of a line.
+RULES = (
+    "first_line",
+    "earlier_iteration",
+    "grows",
+    "completes",
+    "repeats",
+    "copy_not_counted",
+    "queued_repeated",
+    "repeats_queued",
+    "result_without_call",
+    "synthetic",
+    "gone",
+)
 #: The rule for rows that their table's `eligible` leaves out, whatever copies there are.
-_NOT_ELIGIBLE = {"tool_calls": "result_without_call", "prompts": "queued_repeated"}
+NOT_ELIGIBLE = {"tool_calls": "result_without_call", "prompts": "queued_repeated"}
 #: What a row of a table is, in one word.
 _WHAT = {
     "responses": "response",
@@ -249,7 +263,7 @@ def _left_out(said: Statement, other: Uncounted | None) -> str | None:
         return None
     if other.eligible and other.first_eligible:
         return "copy_not_counted"
-    return _NOT_ELIGIBLE.get(said.table.name, "not_eligible")
+    return NOT_ELIGIBLE[said.table.name]
 
 
 def _adding(step: Step, added: Figures, before: Figures) -> str:
