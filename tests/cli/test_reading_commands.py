@@ -10,7 +10,7 @@ from cli_place import HERE, busy, document, write
 
 from conftest import Ended, Mill
 from sessionmill.testing import ClaudeTranscript
-from sessionmill.view.reports import GROUPS
+from sessionmill.view.reports import ESTIMATE, GROUPS
 
 TOTAL = [
     "transcripts",
@@ -28,6 +28,8 @@ TOTAL = [
     "mcp_calls",
     "slash_commands",
     "prompts",
+    "unpriced_responses",
+    "cost_usd",
     "malformed_lines",
 ]
 PLACE = [
@@ -159,11 +161,14 @@ def test_days_are_those_of_the_time_zone(ask: Ask) -> None:
 
 def test_people_read_the_total_a_line_for_each_column(ask: Ask) -> None:
     lines = ask("report", "usage").out.splitlines()
-    assert [line.split()[0] for line in lines] == TOTAL
+    *figures, empty, note = lines
+    assert [line.split()[0] for line in figures] == TOTAL
+    assert (empty, note) == ("", ESTIMATE)
 
 
 def test_a_report_without_facts_is_empty_and_no_error(mill: Mill) -> None:
     [row] = document(mill("report", "usage", "--json"))["rows"]
+    assert row.pop("cost_usd") == "0.000000"
     assert set(row.values()) == {0}
     ended = mill("report", "usage", "--by", "day", "--json")
     assert document(ended) == {"rows": [], "truncated": False}

@@ -33,7 +33,8 @@ def test_a_price_is_taken_to_the_digit(tmp_path: Path) -> None:
         'speed = "fast"\nservice_tier = "batch"\ninference_geo = "us"\n',
     )
     assert price.input_per_million == Decimal("0.1")
-    assert (price.output_per_million, price.cache_read_per_million) == (3, None)
+    assert price.output_per_million == Decimal(3)
+    assert price.cache_read_per_million is None
     assert price.web_searches_per_thousand == 10
     assert price.valid_from == datetime(2026, 3, 1)  # noqa: DTZ001 - UTC, as in the table
     assert (price.from_tokens, price.source) == (200_001, "configuration")

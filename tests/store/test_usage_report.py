@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -123,6 +124,9 @@ TOTAL = {
     "mcp_calls": 1,
     "slash_commands": 3,
     "prompts": 3,
+    "unpriced_responses": 0,
+    # Millionths: 15,933 for the first response, 5 x 18 for its calls; 1,275 and 1,785; 102.
+    "cost_usd": Decimal("0.019185"),
     "malformed_lines": 0,
 }
 

@@ -31,7 +31,7 @@ By = Literal[
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
 _FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _CALLS = ("tool", "skill", "subagent", "mcp")
-#: What `cost_usd` is, said wherever a command or a route shows it.
+#: What `cost_usd` is, said wherever people are shown it.
 ESTIMATE = (
     "cost_usd is an estimate at list price, or at the prices you set: no bill. It leaves out "
     "unpriced_responses. To see what is priced how: sessionmill prices"
@@ -47,7 +47,7 @@ class Rows:
     values: list[tuple[Any, ...]]
     #: There are more than these.
     truncated: bool = False
-    #: What must be said wherever these are shown.
+    #: What people must be told where they are shown these; JSON has the one shape of all lists.
     note: str | None = None
 
     @classmethod
@@ -60,8 +60,7 @@ class Rows:
     def document(self) -> dict[str, Any]:
         """Return it as JSON shows it."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.values]
-        note = {} if self.note is None else {"note": self.note}
-        return {"rows": rows, "truncated": self.truncated, **note}
+        return {"rows": rows, "truncated": self.truncated}
 
 
 def usage(
