@@ -39,6 +39,7 @@ _BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
     ("Cancelled: parallel tool call", "interrupted"),
     ("aborted by user", "interrupted"),
     ("This command requires approval", "denied"),
+    ("This Bash command contains multiple operations", "denied"),
     ("Permission to use ", "denied"),
     ("Permission for this ", "denied"),
     ("Claude requested permissions to ", "denied"),

@@ -77,7 +77,7 @@ def program(command: str) -> str | None:
             if decided:
                 return name
             prepared = prepared or name
-    except _UntoldError:
+    except (_UntoldError, RecursionError):
         return None
     return prepared
 
@@ -146,12 +146,18 @@ def _name(word: str) -> str | None:
 def _commands(text: str) -> Iterator[Sequence[str]]:
     """Yield the words of each simple command; a word with a quote in it is kept as it is."""
     words: list[str] = []
-    for word in _words(text):
-        if word is not None:
-            words.append(word)
-        elif words:
+    try:
+        for word in _words(text):
+            if word is not None:
+                words.append(word)
+            elif words:
+                yield words
+                words = []
+    except _UntoldError:
+        # Of a command that is broken off the first words are whole.
+        if words:
             yield words
-            words = []
+        raise
     if words:
         yield words
 
@@ -173,7 +179,6 @@ def _words(text: str) -> Iterator[str | None]:
         elif char in "<>":
             if text.startswith("<<", at) and not text.startswith("<<<", at):
                 # A heredoc's words stand behind this line: what ends it is not looked for.
-                yield None
                 raise _UntoldError
             at = _behind_redirection(text, at)
         else:
@@ -223,7 +228,13 @@ def _quote_end(text: str, at: int, *, escapes: bool) -> int:
     """Return what stands behind a quoted part."""
     quote, at = text[at], at + 1
     while at < len(text) and text[at] != quote:
-        at += 2 if escapes and text[at] == "\\" else 1
+        if escapes and text[at] == "\\":
+            at += 2
+        elif quote == '"' and text[at] == "$" and text[at + 1 : at + 2] in ("(", "{"):
+            # Quotes within have pairs of their own.
+            at = _substitution_end(text, at + 1)
+        else:
+            at += 1
     if at >= len(text):
         raise _UntoldError
     return at + 1
@@ -234,6 +245,8 @@ def _substitution_end(text: str, at: int) -> int:
     depth = 0
     while at < len(text):
         char = text[at]
+        if text.startswith("<<", at):
+            raise _UntoldError  # a heredoc's text may hold any bracket and quote
         if char in "'\"`":
             at = _quote_end(text, at, escapes=char != "'")
             continue
