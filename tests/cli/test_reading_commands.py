@@ -95,7 +95,7 @@ def test_the_total_counts_everything_once(ask: Ask) -> None:
 def test_there_is_a_report_by_each_of_these() -> None:
     assert (
         *("total", "day", "week", "month", "user", "project", "model", "session"),
-        *("tool", "skill", "subagent", "mcp", "command"),
+        *("tool", "skill", "subagent", "mcp", "plugin", "program", "error", "command"),
     ) == GROUPS
 
 
@@ -124,6 +124,7 @@ def test_a_report_names_its_first_column_after_what_it_sums_up_by(ask: Ask, by: 
         ("skill", ["superpowers:commit"]),
         ("subagent", ["explorer"]),
         ("mcp", ["deepwiki"]),
+        ("plugin", ["superpowers"]),
         ("command", ["/clear"]),
     ],
 )

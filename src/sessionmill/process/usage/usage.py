@@ -41,6 +41,7 @@ class Usage:
             "counted_usage",
             "hourly_usage",
             "session_usage",
+            "session_work",
         )
     }
 
