@@ -13,8 +13,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_NAME = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+#: Of at most 64 characters, a letter among them.
+_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9._][A-Za-z0-9._+-]{0,63}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[\w*\])?\+?=", re.ASCII)
+
+#: A first word that no shell reads as anything else; most commands begin so.
+_PLAIN_FIRST = re.compile(r"\s*([A-Za-z0-9_./~+-]+)(?=[ \n]|$)", re.ASCII)
+#: What stands in a word for itself.
+_PLAIN = re.compile(r"[^ \t\r\n;&|()<>\\'\"`$]*")
 
 #: Beyond so many characters nobody looks for the first program.
 _LONGEST = 4096
@@ -60,6 +66,7 @@ _WRAPPERS = {
     "exec": _Wrapper(frozenset(("-a",))),
     "eval": _Wrapper(),
 }
+_SPECIAL = _PREPARING | _KEYWORDS | _HEADERS
 #: The shells that a client starts a command line with, and the option before it.
 _SHELLS = frozenset(("bash", "sh", "zsh", "dash"))
 _SHELL_OPTIONS = frozenset(("-c", "-lc", "-ic", "-lic"))
@@ -70,6 +77,10 @@ def program(command: str) -> str | None:
 
     What is returned matches [A-Za-z0-9._+-]{1,64}. Raises nothing.
     """
+    if (first := _PLAIN_FIRST.match(command)) and first[1] not in _SPECIAL:
+        name = _name(first[1])
+        if name not in _WRAPPERS:
+            return name
     prepared: str | None = None
     try:
         for words in _commands(command[:_LONGEST]):
@@ -132,12 +143,10 @@ def _behind(wrapper: _Wrapper, words: Sequence[str], at: int) -> int:
 
 def _name(word: str) -> str | None:
     """Return the base name of a path, or None where it looks like no program's."""
-    base = re.split(r"[/\\]", word)[-1]
+    base = word.rpartition("/")[2].rpartition("\\")[2]
     if base[-4:].casefold() == ".exe":
         base = base[:-4]
-    if not _NAME.fullmatch(base) or base[0] in "+-" or not re.search("[A-Za-z]", base):
-        return None
-    return base
+    return base if _NAME.fullmatch(base) else None
 
 
 # ── words ────────────────────────────────────────────────────────────────────────────────────
@@ -206,12 +215,16 @@ def _behind_redirection(text: str, at: int) -> int:
 
 def _word_end(text: str, at: int) -> int:
     """Return where a word ends: quotes and what is substituted belong to it."""
-    while at < len(text):
+    plain = _PLAIN.match
+    while found := plain(text, at):
+        at = found.end()
+        if at >= len(text):
+            break
         char = text[at]
         if char in " \t\r\n;&|()<>":
             return at
         if char == "\\":
-            at += 2
+            at = min(at + 2, len(text))
         elif char == "$" and text[at + 1 : at + 2] == "'":
             # In $'…' a quote can be escaped: what stands behind it is no word of the shell's.
             at = _quote_end(text, at + 1, escapes=True)
@@ -227,8 +240,13 @@ def _word_end(text: str, at: int) -> int:
 def _quote_end(text: str, at: int, *, escapes: bool) -> int:
     """Return what stands behind a quoted part."""
     quote, at = text[at], at + 1
+    if not escapes:
+        at = text.find(quote, at)
+        if at < 0:
+            raise _UntoldError
+        return at + 1
     while at < len(text) and text[at] != quote:
-        if escapes and text[at] == "\\":
+        if text[at] == "\\":
             at += 2
         elif quote == '"' and text[at] == "$" and text[at + 1 : at + 2] in ("(", "{"):
             # Quotes within have pairs of their own.
