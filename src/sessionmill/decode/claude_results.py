@@ -106,6 +106,7 @@ def _look_for_git(content: Content, beside: object, events: list[Event]) -> None
 def _texts(content: Content) -> Iterator[str]:
     if isinstance(content, str):
         yield content
+        return
     for part in content if isinstance(content, list) else (content,):
         if isinstance(part, Part) and part.text is not None:
             yield part.text
