@@ -450,6 +450,33 @@ def claude_attachment(transcript: Transcript, offset: int, line: Json) -> None:
 # --- Codex --------------------------------------------------------------------------------------
 
 
+CODEX_REFUSALS = (
+    "apply_patch verification failed",
+    "exec_command failed",
+    "write_stdin failed",
+    "exec command rejected by user",
+    "patch rejected by user",
+    "aborted by user",
+)
+
+
+def codex_output_failed(output: object) -> bool:
+    """Say whether the lines above what a command printed tell an exit code other than 0."""
+    text = output if isinstance(output, str) else ""
+    for part in [as_object(output), *blocks_of(output)]:
+        named = (as_text(part.get(name)) for name in ("content", "text", "image_url"))
+        text = text or next(filter(None, named), "")
+    head: list[str] = []
+    for line in text.split("\n"):
+        if not line.startswith(("Chunk ID: ", "Exit code: ", "Wall time: ", "Process exited ")):
+            break
+        head.append(line)
+    if not any(line.startswith("Wall time: ") for line in head):
+        return text.startswith(CODEX_REFUSALS)
+    codes = [line.split()[-1] for line in head if " code" in line]
+    return any(code != "0" for code in codes)
+
+
 @dataclass
 class Codex:
     """What has to be known of the lines above to read a line of a Codex transcript."""
@@ -476,7 +503,9 @@ class Codex:
             name = CODEX_CALLS[kind] or codex_name(payload)
             self.transcript.call(key, name, self.rank)
         elif kind.endswith("_output"):
-            self.result(payload, as_object(payload.get("output")).get("success") is False)
+            output = payload.get("output")
+            failed = as_object(output).get("success") is False
+            self.result(payload, failed or codex_output_failed(output))
 
     def event(self, offset: int, kind: str, payload: Json) -> None:
         """Take in a prompt, a result that is told apart, or the running totals."""

@@ -421,6 +421,8 @@ KINDS: dict[str, Predicate] = {
             "hook_additional_context",
             "hook_system_message",
             "hook_non_blocking_error",
+            "hook_blocking_error",
+            "hook_stopped_continuation",
         )
     },
     **{

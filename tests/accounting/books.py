@@ -46,6 +46,7 @@ TABLES = (
     "tool_calls",
     "slash_commands",
     "prompts",
+    "events",
     "malformed_lines",
     "line_types",
 )

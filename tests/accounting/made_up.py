@@ -153,6 +153,44 @@ class ClaudeSession:
         )
         self._main.call(uses[n], result=TEXTS[n], is_error=n == 3 or None, after=n)
 
+    def edit(self, n: int) -> None:
+        """Change a file; it may fail, and the client may not tell what it did."""
+        path = f"/work/{n % 2}"
+        uses = (
+            ToolUse("Edit", {"file_path": path, "old_string": "a\nb", "new_string": "a\nc\nd"}),
+            ToolUse("Write", {"file_path": path, "content": "a\nb\n"}),
+            ToolUse("MultiEdit", {"file_path": path, "edits": [{"new_string": "x"}]}),
+            ToolUse("NotebookEdit", {"notebook_path": path, "new_source": "x"}),
+        )
+        told: dict[str, Any] = {"tool_use_result": None} if n == 1 else {}
+        self._main.call(uses[n], is_error=n == 3 or None, **told)
+
+    def commit(self, n: int) -> None:
+        printed = f"[main {n}a2b3c4] one\n 1 file changed\n[main {n}a2b3c5] two"
+        git = {"gitOperation": {"commit": {"sha": f"{n}d5e6f7", "kind": "committed"}}}
+        beside: dict[str, Any] = {"stdout": printed, **(git if n % 2 else {})}
+        self._main.call(
+            ToolUse("Bash", {"command": "git add . && git commit"}),
+            result=printed if n < 2 else "https://example.invalid/shop/cart/pull/7",
+            tool_use_result=beside,
+        )
+
+    def refuse(self, n: int) -> None:
+        """Refuse the last open call, in each way there is."""
+        main, call = self._main, self._calls[-1]
+        (main.reject, main.deny, main.block, main.block)[n](call)
+        if n == 3:
+            main.hook_attachment("hook_blocking_error", "PreToolUse:Bash", tool_use_id=call)
+
+    def retry(self, n: int) -> None:
+        self._main.retry(n + 1, status=(529, 500, 0, 429)[n])
+
+    def link(self, n: int) -> None:
+        self._main.pr_link(n)
+
+    def stop_by_hook(self, n: int) -> None:
+        self._main.stop_hook_summary(stopped=bool(n % 2))
+
     def begin_call(self, n: int) -> None:
         uses = (ToolUse("Bash"), subagent("Explore"), subagent("shop:review", tool="Agent"))
         self._calls.append(self._main.call(uses[n % 3], result=None))
@@ -188,7 +226,7 @@ class ClaudeSession:
         self._main.meta(TEXTS[n])
 
     def compact(self, n: int) -> None:
-        self._main.compact_boundary()
+        self._main.compact_boundary(trigger=("auto", "manual")[n % 2])
         self._main.compact_summary(TEXTS[n])
 
     def write_down(self, n: int) -> None:
@@ -235,7 +273,8 @@ class CodexSession:
         elif n == 2:
             self._main.call("ask", namespace="mcp__deepwiki", success=False)
         else:
-            self._main.custom_call(success=failed)
+            change = {"type": "add", "content": "a\nb\n"}
+            self._main.custom_call(success=failed, changes={"/work/a": change})
 
     def begin_call(self, n: int) -> None:
         self._main.call(("exec_command", "update_plan")[n % 2], result=None)

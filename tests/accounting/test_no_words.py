@@ -27,6 +27,11 @@ def blocks() -> list[dict[str, Any]]:
     return [{"type": "text", "text": CANARY}, {"type": "image", "source": source}]
 
 
+#: The first word of a command is a program's name, and is kept; no other is.
+COMMAND = f"cd /{CANARY} && X={CANARY} timeout 5 cat '{CANARY}' {CANARY} <<{CANARY}\n{CANARY}"
+ARGUMENTS = {"command": COMMAND, "file_path": CANARY, "content": CANARY, CANARY: CANARY}
+
+
 def claude() -> ClaudeTranscript:
     """Give a transcript with the canary wherever people, models and tools may put words."""
     t = ClaudeTranscript(cwd=FOLDER)
@@ -41,21 +46,21 @@ def claude() -> ClaudeTranscript:
     t.queued_command(CANARY)
     t.queue_operation("enqueue", CANARY)
     t.response(CANARY, thinking=CANARY, requestId=CANARY)
-    arguments = {"command": CANARY, "file_path": CANARY, "content": CANARY, CANARY: CANARY}
-    t.call(ToolUse("Bash", arguments), result=CANARY, tool_use_result={"stdout": CANARY})
-    t.call(ToolUse("Read", arguments), result=blocks(), is_error=True)
-    t.call(ToolUse("Write", arguments), tool_use_result=CANARY)
+    t.call(ToolUse("Bash", ARGUMENTS), result=CANARY, tool_use_result={"stdout": CANARY})
+    t.call(ToolUse("Read", ARGUMENTS), result=blocks(), is_error=True)
+    t.call(ToolUse("Write", ARGUMENTS), tool_use_result=CANARY)
     t.call(skill("commit", args=CANARY), result=CANARY)
     t.call(mcp("linear", "get_issue", query=CANARY), result=CANARY)
     call = t.call(subagent("Explore", CANARY, description=CANARY), result=None)
     agent = ClaudeTranscript(agent_id="a7f3c21", cwd=FOLDER)
     agent.prompt(CANARY)
     agent.response(CANARY, thinking=CANARY)
-    agent.call(ToolUse("Bash", arguments), result=CANARY)
+    agent.call(ToolUse("Bash", ARGUMENTS), result=CANARY)
     t.relay(agent, parent_tool_use_id=call)
     t.agent_result(call, "a7f3c21", CANARY)
     t.include(ClaudeTranscript(sidechain=True, cwd=FOLDER, seed=1))
-    t.api_error(CANARY)
+    t.api_error(CANARY, error=f"{CANARY} it was")
+    t.fall_back(CANARY)
     t.meta(CANARY)
     t.compact_summary(CANARY)
     t.task_notification(CANARY)
@@ -66,6 +71,28 @@ def claude() -> ClaudeTranscript:
     t.snapshot()
     t.summary(CANARY)
     t.title(CANARY)
+    return t
+
+
+def at_work() -> ClaudeTranscript:
+    """Give a transcript with the canary around what calls do, and how they and requests fail."""
+    t = ClaudeTranscript(cwd=FOLDER, seed=3)
+    replaced = {"file_path": CANARY, "old_string": CANARY, "new_string": f"{CANARY}\n{CANARY}"}
+    t.call(ToolUse("Bash", {"command": f"<<{CANARY} cat"}), result=CANARY, is_error=True)
+    t.call(ToolUse("Bash", {"command": f'"{CANARY}" {CANARY}'}), result=CANARY)
+    t.call(ToolUse("Edit", replaced))
+    t.call(ToolUse("MultiEdit", {"file_path": CANARY, "edits": [replaced]}), result=CANARY)
+    committed = t.call(ToolUse("Bash", ARGUMENTS), result=None)
+    t.result(committed, f"[{CANARY} 1a2b3c4] {CANARY}\n[{CANARY}] {CANARY}")
+    t.reject(t.call(ToolUse("Bash", ARGUMENTS), result=None), CANARY)
+    t.deny(t.call(ToolUse("Bash", ARGUMENTS), result=None), toolDenialKind=f"{CANARY} it was")
+    t.block(t.call(ToolUse("Bash", ARGUMENTS), result=None))
+    t.hook_attachment("hook_blocking_error", f"{CANARY} it was")
+    t.stop_hook_summary(errors=(CANARY,), stopped=True)
+    t.compact_boundary(trigger=f"{CANARY}, words", content=CANARY)
+    t.retry(cause={"message": CANARY, "code": f"{CANARY} it was"}, error=CANARY)
+    t.interrupt(during_tool=True)
+    t.pr_link()
     return t
 
 
@@ -101,7 +128,11 @@ def codex() -> CodexRollout:
     rollout.turn()
     rollout.prompt(CANARY)
     rollout.message(CANARY)
-    rollout.call("exec_command", {"cmd": CANARY}, result=CANARY)
+    rollout.call("exec_command", {"cmd": f"cat {CANARY}"}, result=CANARY)
+    rollout.call("exec_command", {"cmd": f"'{CANARY}' {CANARY}"}, result=CANARY, success=False)
+    rollout.local_shell(f"cd {CANARY}; git commit -m {CANARY}")
+    change = {"type": "update", "unified_diff": f"+{CANARY}"}
+    rollout.custom_call(input=f"*** Add File: {CANARY}\n+{CANARY}", changes={CANARY: change})
     rollout.call("ask", {"question": CANARY}, namespace="mcp__deepwiki", result=CANARY)
     rollout.call("update_plan", CANARY, result=[{"type": "input_text", "text": CANARY}])
     rollout.custom_call(input=CANARY, result=CANARY, success=False)
@@ -128,6 +159,7 @@ def test_no_table_holds_a_word_of_what_is_said_and_no_worker_prints_one(
 ) -> None:
     contents = {
         "alice/0f3c.jsonl": bytes(claude()),
+        "alice/work.jsonl": bytes(at_work()),
         "alice/damaged.jsonl": damaged(),
         "alice/sessions/rollout-a.jsonl": bytes(codex()),
         "alice/nobody's.jsonl": f'{{"text":"{CANARY}"}}\n'.encode(),
@@ -139,7 +171,7 @@ def test_no_table_holds_a_word_of_what_is_said_and_no_worker_prints_one(
 
     rows = cells(books)
     assert sum(bytes(content).count(CANARY.encode()) for content in contents.values()) > 80
-    assert all(books.rows(table) for table in ("responses", "tool_calls", "prompts"))
+    assert all(books.rows(table) for table in ("responses", "tool_calls", "prompts", "events"))
     assert books.rows("slash_commands") and len(books.rows("malformed_lines")) >= 4
     for table, text in rows.items():
         assert CANARY not in text, f"{table} holds it"

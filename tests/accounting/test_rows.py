@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 
 from sessionmill.contracts import Extraction, Transcript
-from sessionmill.decode.records import Call, Command, CopyRank, Prompt, Record, Response, Result
+from sessionmill.decode.records import (
+    Call,
+    Command,
+    CopyRank,
+    Event,
+    Prompt,
+    Record,
+    Response,
+    Result,
+    Start,
+)
 from sessionmill.process.usage import Usage
 
 AT = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
@@ -45,7 +55,7 @@ def by_name(table: str, row: Any) -> dict[str, Any]:
 
 
 def test_the_processor_is_the_one_whose_rows_are_stored() -> None:
-    assert (Usage.name, Usage.version) == ("usage", 1), "of another, everything is read again"
+    assert (Usage.name, Usage.version) == ("usage", 2), "of another, everything is read again"
     assert Usage.cadence_minutes == 10
 
 
@@ -91,6 +101,11 @@ def test_each_column_is_completed_by_its_rule() -> None:
             "keep": ["prompt_id"],
             "max": ["characters", "repeated"],
             "min": ["line_offset", "at", "queued", "copy_rank"],
+        },
+        "events": {
+            "keep": ["event_id"],
+            "max": [],
+            "min": ["line_offset", "at", "copy_rank"],
         },
         "malformed_lines": {"keep": ["line_offset"], "max": ["length_bytes"], "min": []},
     }
@@ -196,7 +211,56 @@ def test_a_line_of_iterations_is_compared_by_the_response_that_is_its_last() -> 
 )
 def test_a_call_is_a_row_of_its_kind(call: Call, kinds: tuple[Any, ...]) -> None:
     [row] = rows("tool_calls", record(calls=(call,)))
-    assert row == ("t1", 0, AT, call.name, *kinds, None, None, *PLACE, None, None, None)
+    named = ("t1", 0, AT, call.name, *kinds, *(None,) * 4)
+    assert row == (*named, *PLACE, *(None,) * 10)
+
+
+def test_a_call_says_what_ran_and_what_it_asks_to_change_and_its_result_what_was_changed() -> None:
+    call = Call("t1", "Edit", None, None, "git", 7, 3, 2, 9)
+    asked, changed, started = rows(
+        "tool_calls",
+        record(calls=(call,)),
+        record(10, results=(Result("t1", False, 4, None, 5, 6, "b8"),)),
+        record(20, start=Start("t1", "b8"), copy_rank=CopyRank.PROGRESS),
+    )
+    told = {name: value for name, value in by_name("tool_calls", asked).items() if value}
+    assert told == {
+        **{"tool_use_id": "t1", "at": AT, "name": "Edit", "kind": "tool"},
+        **{"program": "git", "input_hash": 7, "copy_rank": CopyRank.MAIN},
+        **dict(zip(("client_version", "cwd", "project", "agent_id"), PLACE, strict=False)),
+        **{"asked_lines_added": 3, "asked_lines_removed": 2, "asked_file_hash": 9},
+    }
+    told = by_name("tool_calls", changed)
+    assert [told[f"patch_lines_{side}"] for side in ("added", "removed")] == [5, 6]
+    assert (told["started_agent_id"], told["error_kind"]) == ("b8", None)
+    told = {name: value for name, value in by_name("tool_calls", started).items() if value}
+    place = {"tool_use_id": "t1", "line_offset": 20, "copy_rank": CopyRank.PROGRESS}
+    assert told == {**place, "started_agent_id": "b8"}
+
+
+def test_of_a_running_sub_agent_one_line_tells_which_call_has_started_it() -> None:
+    starts = [Start("t1", "a"), Start("t1", "a"), Start("t2", "b"), Start("t1", "a")]
+    made = rows("tool_calls", *(record(n, start=start) for n, start in enumerate(starts)))
+    assert [row[0] for row in made] == ["t1", "t2"]
+
+
+def test_events_of_a_line_are_told_apart_by_number_and_what_was_stopped_by_its_own_id() -> None:
+    commits = (Event("commit", "1a2b3c4"), Event("commit", "5d6e7f8"))
+    stopped = Event("hook_block", "PreToolUse", id="t1")
+    made = rows(
+        "events",
+        record(0, uuid="u1", events=commits),
+        record(10, events=commits),
+        record(20, uuid="u2", events=(stopped,)),
+        record(30, events=(stopped, Event("compaction", "auto", tokens_before=5))),
+    )
+    key = TRANSCRIPT.key
+    assert [row[0] for row in made] == [
+        *("u1", "u1/1", f"{key}:10", f"{key}:10/1"),
+        *("hook_block:t1", "hook_block:t1", f"{key}:30/1"),
+    ]
+    assert made[0] == ("u1", 0, AT, "commit", "1a2b3c4", None, *PLACE)
+    assert made[-1][3:6] == ("compaction", "auto", 5)
 
 
 def test_a_call_is_of_the_response_that_made_it_which_is_the_last_of_its_line() -> None:
@@ -214,7 +278,7 @@ def test_a_call_is_of_the_response_that_made_it_which_is_the_last_of_its_line() 
 
 def test_a_result_fills_in_what_it_says_and_no_more() -> None:
     [row] = rows("tool_calls", record(40, results=(Result("t1", True, 7),)))
-    assert row == ("t1", 40, None, *(None,) * 8, *PLACE, True, AT, 7)
+    assert row == ("t1", 40, None, *(None,) * 10, *PLACE, True, AT, 7, *(None,) * 7)
 
 
 # ── commands and malformed lines ──

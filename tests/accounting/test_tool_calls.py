@@ -367,7 +367,7 @@ def test_results_quoted_by_progress_lines_end_the_calls_quoted_there(books: Book
 
     totals = read(books, main)
 
-    row = books.row("tool_calls")
+    row = books.row("tool_calls", "name IS NOT NULL")
     assert (totals["tool_calls"], totals["tool_errors"]) == (1, 1)
     assert (row["duration_seconds"], row["result_bytes"], row["agent_id"]) == (3, 7, "a7f3c21")
 

@@ -97,7 +97,7 @@ def test_the_total_counts_everything_once(ask: Ask) -> None:
 def test_there_is_a_report_by_each_of_these() -> None:
     assert (
         *("total", "day", "week", "month", "user", "project", "model", "session"),
-        *("tool", "skill", "subagent", "mcp", "command"),
+        *("tool", "skill", "subagent", "mcp", "plugin", "program", "error", "command"),
     ) == GROUPS
 
 
@@ -126,6 +126,7 @@ def test_a_report_names_its_first_column_after_what_it_sums_up_by(ask: Ask, by: 
         ("skill", ["superpowers:commit"]),
         ("subagent", ["explorer"]),
         ("mcp", ["deepwiki"]),
+        ("plugin", ["superpowers"]),
         ("command", ["/clear"]),
     ],
 )
@@ -287,3 +288,35 @@ def test_what_went_wrong_does_not_reach_a_terminal_raw(mill: Mill, tmp_path: Pat
     assert is_harmless(retried.out)
     assert is_harmless(mill("sql", "SELECT last_error FROM session_processor_state").out)
     assert is_harmless(mill("sql", f"SELEKT '{name}'").err)
+
+
+# What was done
+
+
+def test_work_is_reported_by_user_unless_something_else_is_named(ask: Ask) -> None:
+    rows = document(ask("report", "work", "--json"))["rows"]
+    assert [(row["user"], row["sessions"]) for row in rows] == [("alice", 1), ("bob", 1)]
+    assert ask("report", "work").out.split()[:3] == ["user", "sessions", "wall_seconds"]
+
+
+@pytest.mark.parametrize("by", ["session", "user", "project", "day"])
+def test_work_names_its_first_column_after_what_it_sums_up_by(ask: Ask, by: str) -> None:
+    answer = document(ask("report", "work", "--by", by, "--timezone", "UTC", "--json"))
+    assert list(answer) == ["rows", "truncated"]
+    assert answer["rows"]
+    assert {next(iter(row)) for row in answer["rows"]} == {by}
+    assert (
+        document(ask("report", "work", "--by", by, "--since", "2030-01-01", "--json"))["rows"]
+        == document(ask("report", "work", "--by", by, "--until", "2020-01-01", "--json"))["rows"]
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [("--by", "model"), ("--since", "yesterday"), ("--timezone", "Mars/Olympus")]
+)
+def test_work_that_cannot_be_asked_for_is_an_error_of_the_command_line(
+    ask: Ask, words: tuple[str, ...]
+) -> None:
+    told = ask("report", "work", *words)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("sessionmill: ")

@@ -220,6 +220,9 @@ def test_by_tool(app: App) -> None:
         ("skill", [("tidy:sweep", 2, 0, 2, 2)]),
         ("subagent", [("explorer", 1, 0, 1, 1)]),
         ("mcp", [("github", 1, 0, 1, 1)]),
+        ("plugin", [("tidy", 2, 0, 2, 2)]),
+        ("program", [("ls", 2, 0, 2, 2), ("no", 1, 1, 1, 1)]),
+        ("error", [("other", 1, 1, 1, 1)]),
     ],
 )
 def test_by_kind_of_call(app: App, by: reports.By, expected: list[Any]) -> None:
@@ -275,7 +278,7 @@ def test_kinds_of_calls_sum_up_to_the_total(
     assert sum(row[column] for row in report(app, by, **span)) == total[figure]
 
 
-@pytest.mark.parametrize("by", ["tool", "total"])
+@pytest.mark.parametrize("by", ["tool", "total", "program", "error"])
 def test_errors_of_tools_sum_up(app: App, by: reports.By) -> None:
     assert sum(row["tool_errors"] for row in report(app, by)) == 1
 
@@ -290,7 +293,7 @@ def test_the_first_day_is_included_and_the_last_is_not(app: App, by: reports.By)
         {**row, "transcripts": 4, "sessions": 3} if by == "total" else row for row in everything
     ], "a transcript in which nothing is counted has no day"
     assert figures(date(2026, 3, 3), None) != everything
-    if by not in ("subagent", "mcp"):  # of which there are some on 2 March alone
+    if by not in ("subagent", "mcp", "program", "error"):  # of which there are none in April
         assert figures(date(2026, 3, 2), date(2026, 4, 1)) != everything
     empty = figures(date(2026, 3, 10), date(2026, 4, 1))
     if by == "total":

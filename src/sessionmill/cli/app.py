@@ -168,4 +168,14 @@ _command(
     "report usage --by day --since 2026-03-01",
     "report usage --by skill --user alice --json",
 )
+_command(
+    report,
+    "work",
+    "reports:work",
+    "Report what was done in sessions and how long it took: time with the agent, in tools and"
+    " waiting for the person, lines, files, commits, and what went wrong. A session counts whole,"
+    " on the day it began.",
+    "report work --since 2026-03-01",
+    "report work --by session --user alice --json",
+)
 app.command(report)

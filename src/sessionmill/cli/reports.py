@@ -1,4 +1,4 @@
-"""Commands that read: report usage, sql."""
+"""Commands that read: report usage, report work, sql."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sessionmill.cli.common import Db, Json, open_app
 from sessionmill.cli.output import print_record, print_rows
 from sessionmill.view import prices as pricing
 from sessionmill.view import reports, user_sql
+from sessionmill.view import work as work_report
 
 
 def _day(type_: Any, tokens: Any) -> date:
@@ -62,6 +63,26 @@ def prices(
     with open_app(db) as app:
         cursor = app.facts.cursor()
         rows = pricing.of_model(cursor, model, now()) if model else pricing.in_use(cursor)
+    print_rows(rows, as_json=json)
+    return 0
+
+
+def work(
+    *,
+    by: Annotated[work_report.By, Parameter(help="What to sum up by.")] = "user",
+    since: Annotated[Day, Parameter(help="The first day, YYYY-MM-DD.")] = None,
+    until: Annotated[Day, Parameter(help="The first day that is left out.")] = None,
+    user: Annotated[str | None, Parameter(help="Of this user only.")] = None,
+    timezone: Annotated[str | None, Parameter(help="Of days (default: this machine's).")] = None,
+    json: Json = False,
+    db: Db = None,
+) -> int:
+    """Report what was done in sessions, and how long it took."""
+    with open_app(db) as app:
+        zone = timezone or app.facts.local_timezone
+        rows = work_report.work(
+            app.facts.cursor(), by, since=since, until=until, user=user, timezone=zone
+        )
     print_rows(rows, as_json=json)
     return 0
 

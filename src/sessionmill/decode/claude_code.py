@@ -13,17 +13,19 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from sessionmill.contracts import PathKind
+from sessionmill.decode import claude_events
+from sessionmill.decode.claude_calls import call
+from sessionmill.decode.claude_results import Beside, Content, read_results
 from sessionmill.decode.records import (
-    Call,
     Command,
     CopyRank,
     LeftOut,
     Prompt,
     Record,
     Response,
-    Result,
+    Start,
 )
-from sessionmill.decode.text import starts, string, text_bytes, text_hash, whole
+from sessionmill.decode.text import starts, string, text_hash, whole
 from sessionmill.decode.tolerant import fit
 
 #: What a column can hold; a larger figure is no count.
@@ -58,34 +60,15 @@ class _Usage(msgspec.Struct, gc=False):
     model: str | None = None
 
 
-class _Input(msgspec.Struct, gc=False):
-    """Of a call's arguments only what names the thing invoked."""
-
-    skill: msgspec.Raw = _NOTHING
-    command: msgspec.Raw = _NOTHING
-    name: msgspec.Raw = _NOTHING
-    subagent_type: msgspec.Raw = _NOTHING
-
-
-class _Source(msgspec.Struct, gc=False):
-    data: str | None = None
-
-
-class _Part(msgspec.Struct, gc=False):
-    """A part of a tool's result."""
-
-    text: str | None = None
-    source: _Source | None = None
-
-
 class _Block(msgspec.Struct, gc=False):
     type: str | None = None
     id: str | None = None
     name: str | None = None
-    input: _Input | None = None
+    #: A call's arguments; an object, as a rule.
+    input: msgspec.Raw = _NOTHING
     tool_use_id: str | None = None
     is_error: bool | None = None
-    content: str | list[_Part] | _Part | None = None
+    content: Content = None
     text: msgspec.Raw = _NOTHING
 
 
@@ -136,6 +119,11 @@ class Line(msgspec.Struct, gc=False):
     content: msgspec.Raw = _NOTHING
     data: _Data | None = None
     attachment: _Attachment | None = None
+    #: Texts and lists stand here too, mostly of what failed.
+    toolUseResult: Beside | list[msgspec.Raw] | str | int | float | bool | None = None
+    toolDenialKind: str | None = None
+    #: Of a progress line: the call it tells of.
+    parentToolUseID: str | None = None
 
 
 _nested_line = msgspec.json.Decoder(Line)
@@ -169,7 +157,8 @@ _KNOWN_SUBTYPES = {
         "task_reminder hook_additional_context nested_memory hook_success edited_text_file"
         " deferred_tools_delta command_permissions skill_listing mcp_instructions_delta"
         " hook_system_message agent_listing_delta queued_command auto_mode"
-        " hook_non_blocking_error file compact_file_reference".split()
+        " hook_non_blocking_error hook_blocking_error hook_stopped_continuation file"
+        " compact_file_reference".split()
     ),
 }
 
@@ -217,6 +206,7 @@ class ClaudeCode:
             self._read_attachment(line, record)
         else:
             record.known = kind in _KNOWN_TYPES
+            record.events = claude_events.of_line(record.type, raw)
         return record
 
     # ── assistant and user lines: nine of ten, so every call here counts ──
@@ -225,6 +215,8 @@ class ClaudeCode:
         if message is None:
             return
         usage = message.usage
+        if message.model == "<synthetic>":
+            record.events = claude_events.of_line(record.type, record.line)
         # "<synthetic>" is the client speaking (an API error, an interrupt): no model answered.
         if usage is not None:
             id = message.id or record.uuid or self._place(record)
@@ -237,29 +229,31 @@ class ClaudeCode:
                 record.responses = _fallback(id, message.model, usage)
         content = message.content
         if isinstance(content, list):
-            calls = []
-            for block in content:
-                if block.type == "tool_use" and (call_id := block.id) and (name := block.name):
-                    call = _call(call_id, name, block.input)
-                    calls.append(call)
+            calls = [
+                call(block.id, block.name, block.input)
+                for block in content
+                if block.type == "tool_use" and block.id and block.name
+            ]
             if calls:
                 record.calls = tuple(calls)
 
     def _read_turn(self, line: Line, record: Record) -> None:
         content = line.message.content if line.message is not None else None
         if isinstance(content, list):
-            results = []
-            for block in content:
-                if block.type == "tool_result" and (call_id := block.tool_use_id):
-                    size = _result_bytes(block.content)
-                    results.append(Result(call_id, block.is_error is True, size))
-            if results:
+            answers = [b for b in content if b.type == "tool_result" and b.tool_use_id]
+            if answers:
                 # The client's answer to calls, whatever else it holds.
-                record.results = tuple(results)
+                record.results, record.events = read_results(
+                    [(b.tool_use_id or "", b.is_error is True, b.content) for b in answers],
+                    line.toolUseResult,
+                    line.toolDenialKind,
+                )
                 return
         text = _typed_text(content)
         if text is None:
             return
+        if text.startswith(claude_events.INTERRUPTED) and record.copy_rank is CopyRank.MAIN:
+            record.events = (claude_events.of_interrupt(text),)
         record.command = self._command(text, record)
         if record.copy_rank is CopyRank.MAIN and not _written_by_the_client(line):
             record.prompt = self._prompt(text, record, id=record.uuid)
@@ -299,6 +293,7 @@ class ClaudeCode:
         record.known = line.subtype is None or line.subtype in _KNOWN_SUBTYPES["system"]
         if line.subtype == "local_command" and starts(line.content, b'"'):
             record.command = self._command(string(line.content).strip(), record)
+        record.events = claude_events.of_line(record.type, record.line)
 
     def _read_progress(self, line: Line, record: Record) -> None:
         data = line.data
@@ -309,6 +304,8 @@ class ClaudeCode:
         record.known = data.type in _KNOWN_SUBTYPES["progress"]
         if data.type == "agent_progress" and starts(data.message, b"{"):
             self._read_quoted(data, record)
+            if line.parentToolUseID and data.agentId:
+                record.start = Start(line.parentToolUseID, data.agentId)
 
     def _read_quoted(self, data: _Data, record: Record) -> None:
         """Read the sub-agent's line that a progress line quotes: a copy, or the only record."""
@@ -326,7 +323,7 @@ class ClaudeCode:
         elif quoted.type == "user":
             turn = Record(record.offset, record.end, record.type, copy_rank=CopyRank.PROGRESS)
             self._read_turn(quoted, turn)
-            record.results = turn.results
+            record.results, record.events = turn.results, turn.events
 
     def _read_attachment(self, line: Line, record: Record) -> None:
         attachment = line.attachment
@@ -335,6 +332,7 @@ class ClaudeCode:
             return
         record.type = f"attachment/{attachment.type}"
         record.known = attachment.type in _KNOWN_SUBTYPES["attachment"]
+        record.events = claude_events.of_line(record.type, record.line)
         typed = (
             attachment.type == "queued_command"
             and attachment.commandMode in (None, "prompt")
@@ -374,36 +372,6 @@ def _typed_text(content: str | list[_Block] | None) -> str | None:
     texts = (string(b.text) for b in content if b.type == "text" and starts(b.text, b'"'))
     text = "\n".join(texts).strip()
     return text if text or "image" in kinds else None
-
-
-def _call(id: str, name: str, input: _Input | None) -> Call:
-    if input is None:
-        return Call(id, name)
-    if name == "Skill":
-        # Versions before 2.0 said `command` or `name`.
-        skill = _word(input.skill) or _word(input.command) or _word(input.name)
-        return Call(id, name, skill)
-    if name in ("Task", "Agent"):
-        return Call(id, name, None, _word(input.subagent_type))
-    return Call(id, name)
-
-
-def _word(raw: msgspec.Raw) -> str | None:
-    return string(raw) if starts(raw, b'"') else None
-
-
-def _result_bytes(content: str | list[_Part] | _Part | None) -> int:
-    if isinstance(content, str):
-        return text_bytes(content)
-    if isinstance(content, list):
-        return sum(_part_bytes(part) for part in content)
-    return _part_bytes(content) if content is not None else 0
-
-
-def _part_bytes(part: _Part) -> int:
-    if part.text is not None:
-        return text_bytes(part.text)
-    return len(part.source.data or "") if part.source is not None else 0
 
 
 def _fallback(id: str, model: str | None, usage: _Usage) -> tuple[Response, ...]:

@@ -13,8 +13,9 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from sessionmill.contracts import PathKind
-from sessionmill.decode.records import Call, CopyRank, LeftOut, Prompt, Record, Response, Result
-from sessionmill.decode.text import starts, string, text_bytes, text_hash
+from sessionmill.decode.codex_calls import call, patched, result
+from sessionmill.decode.records import CopyRank, Event, LeftOut, Prompt, Record, Response, Result
+from sessionmill.decode.text import starts, string, text_hash
 
 #: What a column can hold; a larger figure is no count.
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -57,6 +58,14 @@ class _Payload(msgspec.Struct, gc=False):
     call_id: str | None = None
     info: _Info | None = None
     success: bool | None = None
+    #: Of a turn that was broken off.
+    reason: msgspec.Raw = _NOTHING
+    #: What a call is given, in one of these.
+    arguments: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    action: msgspec.Raw = _NOTHING
+    #: Of a patch: what it did to each file.
+    changes: msgspec.Raw = _NOTHING
     message: msgspec.Raw = _NOTHING
     output: msgspec.Raw = _NOTHING
     result: msgspec.Raw = _NOTHING
@@ -70,15 +79,6 @@ class Line(msgspec.Struct, gc=False):
     payload: _Payload | None = None
 
 
-class _Output(msgspec.Struct, gc=False):
-    """An output that is an object or a part of a list; older ones are plain strings."""
-
-    success: bool | None = None
-    content: msgspec.Raw = _NOTHING
-    text: msgspec.Raw = _NOTHING
-    image_url: msgspec.Raw = _NOTHING
-
-
 class _McpOk(msgspec.Struct, gc=False):
     isError: bool | None = None
 
@@ -88,8 +88,6 @@ class _McpResult(msgspec.Struct, gc=False):
     Err: msgspec.Raw = _NOTHING
 
 
-_output = msgspec.json.Decoder(_Output)
-_outputs = msgspec.json.Decoder(list[_Output])
 _mcp_result = msgspec.json.Decoder(_McpResult)
 
 #: Calls, with the name of those that carry none.
@@ -161,6 +159,8 @@ class Codex:
             self._read_event(payload, record)
         else:
             record.known = line.type in _KNOWN_TYPES
+            if line.type == "compacted":
+                record.events = (Event("compaction"),)
         return record
 
     # ── what later lines rely on ──
@@ -194,17 +194,21 @@ class Codex:
                 id=self._place(record), text_hash=text_hash(text), characters=len(text)
             )
         elif event.type == "mcp_tool_call_end" and event.call_id:
-            record.results = (_result(event.call_id, _mcp_failed(event.result)),)
+            failed = _mcp_failed(event.result)
+            record.results = (Result(event.call_id, failed, 0, "other" if failed else None),)
         elif event.type == "patch_apply_end" and event.call_id:
-            record.results = (_result(event.call_id, event.success is False),)
+            record.results = (patched(event.call_id, event.success, event.changes),)
+        elif event.type == "turn_aborted" and bytes(event.reason) == b'"interrupted"':
+            record.events = (Event("interrupt", "response"),)
 
     def _read_item(self, item: _Payload, record: Record) -> None:
         if item.type in _CALLS:
             id = item.call_id or item.id or self._place(record)
-            record.calls = (Call(id=id, name=_name(item) or _CALLS[item.type] or item.type),)
+            given = next(filter(memoryview, (item.arguments, item.input, item.action)), _NOTHING)
+            record.calls = (call(id, _name(item) or _CALLS[item.type] or item.type, given),)
         elif item.type in _RESULTS and item.call_id:
-            failed, size = _measure(item.output)
-            record.results = (_result(item.call_id, failed, size),)
+            told, record.events = result(item.call_id, item.output)
+            record.results = (told,)
 
     def _read_count(self, info: _Info | None, record: Record) -> None:
         if info is None or info.total_token_usage is None:
@@ -247,39 +251,12 @@ def _name(item: _Payload) -> str | None:
     return f"{item.namespace}__{item.name.lstrip('_')}"
 
 
-def _result(call_id: str, failed: bool, size: int = 0) -> Result:
-    return Result(call_id=call_id, is_error=failed, bytes=size)
-
-
 def _mcp_failed(raw: msgspec.Raw) -> bool:
     try:
         result = _mcp_result.decode(raw)
     except msgspec.MsgspecError:
         return False
     return bool(memoryview(result.Err)) or (result.Ok is not None and bool(result.Ok.isError))
-
-
-def _measure(raw: msgspec.Raw) -> tuple[bool, int]:
-    """Return whether an output says that its call failed, and its text's bytes."""
-    if starts(raw, b'"'):
-        return False, text_bytes(string(raw))
-    try:
-        if starts(raw, b"{"):
-            output = _output.decode(raw)
-            return output.success is False, _bytes(output)
-        if starts(raw, b"["):
-            return False, sum(_bytes(part) for part in _outputs.decode(raw))
-    except msgspec.MsgspecError:
-        return False, 0
-    return False, 0
-
-
-def _bytes(output: _Output) -> int:
-    return sum(
-        text_bytes(string(part))
-        for part in (output.content, output.text, output.image_url)
-        if starts(part, b'"')
-    )
 
 
 def _utc(at: datetime | None) -> datetime | None:

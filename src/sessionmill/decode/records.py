@@ -58,6 +58,14 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     name: str
     skill: str | None = None
     subagent_type: str | None = None
+    #: Of a shell command: see `decode.programs`.
+    program: str | None = None
+    #: Of the name and the arguments as they are written; tells repeated calls.
+    input_hash: int | None = None
+    #: What it asks for, if it edits a file; whether it did so, the result tells.
+    lines_added: int | None = None
+    lines_removed: int | None = None
+    file_hash: int | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -67,6 +75,13 @@ class Result(msgspec.Struct, frozen=True, gc=False):
     is_error: bool
     #: Bytes of the result's text in UTF-8; of an image, of its base64 form.
     bytes: int
+    #: Of one that failed: see `decode.failures`.
+    error_kind: str | None = None
+    #: Of the change that the client made; None where it does not say.
+    lines_added: int | None = None
+    lines_removed: int | None = None
+    #: Of the sub-agent run that the call started.
+    started_agent_id: str | None = None
 
 
 class Prompt(msgspec.Struct, frozen=True, gc=False):
@@ -86,6 +101,27 @@ class Command(msgspec.Struct, frozen=True, gc=False):
     id: str
     #: With its slash: "/clear".
     name: str
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """Something that happened in a session and is neither said nor called."""
+
+    #: "compaction", "api_error", "api_retry", "interrupt", "hook_block", "permission_denial",
+    #: "commit", "pull_request" or "model_fallback".
+    kind: str
+    #: A code or an identifier; never words.
+    detail: str | None = None
+    #: What several lines tell it by; without one it is its line's own.
+    id: str | None = None
+    #: Of a compaction: the size of the context before it.
+    tokens_before: int | None = None
+
+
+class Start(msgspec.Struct, frozen=True, gc=False):
+    """Which sub-agent run a call started, as a line tells that is not its result."""
+
+    call_id: str
+    agent_id: str
 
 
 class Record(msgspec.Struct, gc=False):
@@ -113,6 +149,8 @@ class Record(msgspec.Struct, gc=False):
     prompt: Prompt | None = None
     command: Command | None = None
     left_out: LeftOut | None = None
+    events: tuple[Event, ...] = ()
+    start: Start | None = None
     #: Why the line cannot be read; it then says nothing else.
     malformed: str | None = None
     #: Fields of a wrong type that were left out, as paths: "message.usage.input_tokens".

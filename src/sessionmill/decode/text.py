@@ -57,3 +57,11 @@ def text_hash(text: str) -> int:
     """Return 64 bits that tell texts apart and reveal no words; the same on every machine."""
     digest = blake2b(text.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little")
+
+
+def arguments_hash(name: str, arguments: msgspec.Raw) -> int:
+    """Return 64 bits of a call's name and its arguments as they are written."""
+    hashed = blake2b(name.encode(), digest_size=8)
+    hashed.update(b"\0")
+    hashed.update(arguments)
+    return int.from_bytes(hashed.digest(), "little")

@@ -26,7 +26,8 @@ def fit(value: dict[str, Any], shape: type[Shape]) -> tuple[Shape, tuple[str, ..
 
 def _fit(value: Any, shape: Any, path: str, lost: list[str]) -> Any:
     if shape is msgspec.Raw:
-        return msgspec.Raw(json.dumps(value).encode())
+        # As clients write it: what is hashed has the same bytes on a line that is whole.
+        return msgspec.Raw(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
     for choice in _choices(shape):
         if isinstance(choice, type) and issubclass(choice, msgspec.Struct):
             if isinstance(value, dict):

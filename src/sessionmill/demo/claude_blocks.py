@@ -155,9 +155,25 @@ def beside_result(use: ToolUse, content: object, *, is_error: bool) -> object:
         return f"Error: {content}" if isinstance(content, str) else None
     if use.name == "Skill":
         return {"success": True, "commandName": use.input.get("skill")}
+    if use.name in ("Edit", "Write"):
+        return _edited(use.input, created=use.name == "Write")
     if use.name == "Bash":
         return {"stdout": content, "stderr": "", "interrupted": False, "isImage": False}
     return content if use.name.startswith("mcp__") else None
+
+
+def _edited(input: Mapping[str, Any], *, created: bool) -> object:
+    """Tell what a file was changed to: the patch of a new file is empty."""
+    path = {"filePath": input.get("file_path", "")}
+    if created:
+        written = {"type": "create", **path, "content": input.get("content", "")}
+        return {**written, "structuredPatch": [], "originalFile": None}
+    old, new = str(input.get("old_string", "")), str(input.get("new_string", ""))
+    lines = [*(f"-{line}" for line in old.splitlines()), *(f"+{line}" for line in new.splitlines())]
+    counts = {"oldLines": len(old.splitlines()), "newLines": len(new.splitlines())}
+    patch = [{"oldStart": 1, "newStart": 1, **counts, "lines": lines}]
+    strings = {"oldString": old, "newString": new, "originalFile": old}
+    return {**path, **strings, "structuredPatch": patch, "userModified": False}
 
 
 def answer_blocks(

@@ -73,27 +73,40 @@ class ClientLines(ClaudeLines):
             "hook_additional_context",
             "hook_system_message",
             "hook_non_blocking_error",
+            "hook_blocking_error",
+            "hook_stopped_continuation",
         ] = "hook_success",
         hook: str = "PostToolUse:Bash",
+        *,
+        tool_use_id: str | None = None,
         **fields: Any,
     ) -> str:
-        """Run a hook, told by an attachment (2.1.110 and newer): what it gave, or how it failed."""
+        """Run a hook, told by an attachment (2.1.110 and newer): what it gave, or how it failed.
+
+        `tool_use_id` is of the call that it ran for, if it did for one.
+        """
         failed = kind == "hook_non_blocking_error"
         ran: dict[str, Any] = {"hookEvent": hook.partition(":")[0], "hookName": hook}
-        ran |= {"toolUseID": self.ids.uuid()}
+        ran |= {"toolUseID": tool_use_id or self.ids.uuid()}
         if kind in ("hook_success", "hook_non_blocking_error"):
             ran |= {"command": "make format", "stdout": "", "exitCode": int(failed)}
             ran |= {"stderr": "no such target" if failed else "", "durationMs": 120}
+        elif kind == "hook_blocking_error":
+            ran |= {"blockingError": {"blockingError": "no", "command": "make format"}}
+        elif kind == "hook_stopped_continuation":
+            ran |= {"message": "Enough."}
         else:
             given = "Amounts are kept in cents."
             ran |= {"content": [given] if kind == "hook_additional_context" else given}
         return self.attachment(kind, ran, **fields)
 
-    def stop_hook_summary(self, *, errors: tuple[str, ...] = (), **fields: Any) -> str:
-        """Sum up the hooks that ran when the model had finished."""
+    def stop_hook_summary(
+        self, *, errors: tuple[str, ...] = (), stopped: bool = False, **fields: Any
+    ) -> str:
+        """Sum up the hooks that ran when the model had finished; one may have stopped it."""
         ran = {"hookCount": 1, "hookInfos": [{"command": "make lint"}], "hookErrors": list(errors)}
-        stopped = {"preventedContinuation": False, "stopReason": "", "hasOutput": bool(errors)}
-        added = {**ran, **stopped, "level": "suggestion", "toolUseID": self.ids.uuid()}
+        told = {"preventedContinuation": stopped, "stopReason": "", "hasOutput": bool(errors)}
+        added = {**ran, **told, "level": "suggestion", "toolUseID": self.ids.uuid()}
         return self.system("stop_hook_summary", **{**added, **fields})
 
     # Turns

@@ -90,6 +90,12 @@ class ToolLines(ModelLines, ClientLines):
         words = f"Permission to use {use.name} has been denied."
         return self._refuse(tool_use_id, words, "automode-unavailable", f"Error: {words}", fields)
 
+    def block(self, tool_use_id: str, hook: str = "PreToolUse", **fields: Any) -> str:
+        """Let a hook refuse a call, as the result tells it; returns the line's uuid."""
+        _, use = self._calls.get(tool_use_id, (None, ToolUse("Bash")))
+        words = f"{hook}:{use.name} hook error: [check.sh]: no"
+        return self.result(tool_use_id, words, is_error=True, **fields)
+
     def tool_progress(
         self,
         kind: Literal[

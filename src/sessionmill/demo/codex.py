@@ -179,16 +179,22 @@ class CodexRollout(Transcript):
         *,
         result: str | None = "Success. Updated the following files:\nM cart.py",
         success: bool | None = None,
+        changes: Mapping[str, Any] | None = None,
         after: float = STEP_SECONDS,
     ) -> str:
-        """Call a tool that takes free text, and give its output; returns the call id."""
+        """Call a tool that takes free text, and give its output; returns the call id.
+
+        `changes` is what a patch did to each file; without it the patch does not tell.
+        """
         call_id = self.ids.base58("call_", 24)
         self._item("custom_tool_call", status="completed", call_id=call_id, name=name, input=input)
         if result is None:
             return call_id
         failed = success is False
         if name == "apply_patch":
-            done = {"success": not failed, "status": "failed" if failed else "completed"}
+            done: dict[str, Any] = {"success": not failed}
+            done |= {"status": "failed" if failed else "completed"}
+            done |= {} if changes is None else {"changes": changes}
             ids = {"call_id": call_id, "turn_id": self.turn_id}
             self._event("patch_apply_end", **ids, stdout=result, stderr="", **done, after=after)
             after = STEP_SECONDS

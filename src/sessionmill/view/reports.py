@@ -26,11 +26,14 @@ By = Literal[
     "skill",
     "subagent",
     "mcp",
+    "plugin",
+    "program",
+    "error",
     "command",
 ]
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
 _FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
-_CALLS = ("tool", "skill", "subagent", "mcp")
+_CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program", "error")
 #: What `cost_usd` is, said wherever people are shown it.
 ESTIMATE = (
     "cost_usd is an estimate at list price, or at the prices you set: no bill. It leaves out "

@@ -95,6 +95,8 @@ def attach_hooks(story: Story) -> None:
     story.main.hook_attachment("hook_additional_context", "UserPromptSubmit")
     story.main.hook_attachment("hook_system_message", "SessionStart:startup")
     story.main.hook_attachment("hook_non_blocking_error", "PreToolUse:Agent")
+    story.main.hook_attachment("hook_blocking_error", "PostToolUse:Edit")
+    story.main.hook_attachment("hook_stopped_continuation", "Stop")
 
 
 def end_a_turn(story: Story) -> None:

@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 from sessionmill.contracts import Extraction, Row, Transcript
-from sessionmill.decode.records import Record
+from sessionmill.decode.records import Record, Start
 from sessionmill.process.usage import (
+    events,
     malformed_lines,
     prompts,
     responses,
@@ -21,13 +22,14 @@ class Usage:
     """Responses, invocations and prompts, one row each; figures are summed at reading."""
 
     name = "usage"
-    version = 1
+    version = 2
     cadence_minutes = 10
     tables = (
         responses.TABLE,
         tool_calls.TABLE,
         slash_commands.TABLE,
         prompts.TABLE,
+        events.TABLE,
         malformed_lines.TABLE,
     )
     views: Mapping[str, str] = {
@@ -39,20 +41,22 @@ class Usage:
             "counted_usage",
             "hourly_usage",
             "session_usage",
+            "session_work",
         )
     }
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
         """Return what the records tell; only queued prompts need to remember anything."""
-        del transcript
         answers: list[Row] = []
         calls: list[Row] = []
         commands: list[Row] = []
         typed: list[Row] = []
+        happened: list[Row] = []
         malformed: list[Row] = []
         queue = prompts.Queue(carry)
         told: dict[str, Record] = {}
-        add_answer, add_call = answers.append, calls.append
+        started: set[Start] = set()
+        add_answer = answers.append
         for record in records:
             if record.responses:
                 # Four lines of five say of their response what an earlier one has said.
@@ -62,14 +66,14 @@ class Usage:
                     told[id] = record
                     for response in record.responses:
                         add_answer(responses.row(response, record))
-            for call in record.calls:
-                add_call(tool_calls.call_row(call, record))
-            for result in record.results:
-                add_call(tool_calls.result_row(result, record))
+            if record.calls or record.results or record.start is not None:
+                calls += tool_calls.rows(record, started)
             if record.prompt is not None:
                 typed += queue.rows(record.prompt, record)
             if record.command is not None:
                 commands.append(slash_commands.row(record.command, record))
+            if record.events:
+                happened += events.rows(record, transcript.key)
             if record.malformed is not None:
                 malformed.append(malformed_lines.row(record.malformed, record))
         return Extraction(
@@ -78,6 +82,7 @@ class Usage:
                 "tool_calls": calls,
                 "slash_commands": commands,
                 "prompts": typed,
+                "events": happened,
                 "malformed_lines": malformed,
             },
             safe_offset=records[-1].end,

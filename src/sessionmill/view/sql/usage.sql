@@ -72,6 +72,9 @@ SELECT CASE $by
             WHEN 'skill'    THEN skill
             WHEN 'subagent' THEN subagent_type
             WHEN 'mcp'      THEN mcp_server
+            WHEN 'plugin'   THEN plugin
+            WHEN 'program'  THEN program
+            WHEN 'error'    THEN error_kind
        END                                            AS grp,
        count(*)                                       AS tool_calls,
        count(*) FILTER (is_error)                     AS tool_errors,
@@ -81,7 +84,13 @@ SELECT CASE $by
        coalesce(sum(result_bytes), 0)::BIGINT         AS result_bytes
   FROM tool_calls
  WHERE counted
-   AND ($by = 'tool' OR kind = $by)
+   AND CASE $by
+            WHEN 'tool'    THEN true
+            WHEN 'plugin'  THEN plugin IS NOT NULL
+            WHEN 'program' THEN program IS NOT NULL
+            WHEN 'error'   THEN is_error
+            ELSE kind = $by
+       END
    AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
    AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
