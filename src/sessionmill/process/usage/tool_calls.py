@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Call, Record, Result
-from sessionmill.decode.text import last_part
-from sessionmill.process.usage.places import LINE_OFFSET, PLACE
+from sessionmill.process.usage.places import LINE_OFFSET, PLACE, place
 
 TABLE = Table(
     name="tool_calls",
@@ -65,11 +64,7 @@ def call_row(call: Call, record: Record) -> Row:
         prefix,
         answer.id if answer is not None else None,
         answer.model if answer is not None else None,
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
         None,
         None,
         None,
@@ -83,11 +78,7 @@ def result_row(result: Result, record: Record) -> Row:
         record.offset,
         None,
         *_UNCALLED,
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
         result.is_error,
         record.at,
         result.bytes,

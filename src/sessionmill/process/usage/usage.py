@@ -21,7 +21,7 @@ class Usage:
     """Responses, invocations and prompts, one row each; figures are summed at reading."""
 
     name = "usage"
-    version = 1
+    version = 2
     cadence_minutes = 10
     tables = (
         responses.TABLE,
@@ -43,25 +43,18 @@ class Usage:
     }
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
-        """Return what the records tell; only queued prompts need to remember anything."""
+        """Return what the records tell; queued prompts and lengths of answers go on."""
         del transcript
-        answers: list[Row] = []
         calls: list[Row] = []
         commands: list[Row] = []
         typed: list[Row] = []
         malformed: list[Row] = []
-        queue = prompts.Queue(carry)
-        told: dict[str, Record] = {}
-        add_answer, add_call = answers.append, calls.append
+        of_queue, of_answers = carry or (None, None)
+        queue, answers = prompts.Queue(of_queue), responses.Answers(of_answers)
+        add_answer, add_call = answers.add, calls.append
         for record in records:
             if record.responses:
-                # Four lines of five say of their response what an earlier one has said.
-                id = record.responses[-1].id
-                earlier = told.get(id)
-                if earlier is None or not responses.repeats(record, earlier):
-                    told[id] = record
-                    for response in record.responses:
-                        add_answer(responses.row(response, record))
+                add_answer(record)
             for call in record.calls:
                 add_call(tool_calls.call_row(call, record))
             for result in record.results:
@@ -74,12 +67,16 @@ class Usage:
                 malformed.append(malformed_lines.row(record.malformed, record))
         return Extraction(
             rows={
-                "responses": answers,
+                "responses": answers.rows(),
                 "tool_calls": calls,
                 "slash_commands": commands,
                 "prompts": typed,
                 "malformed_lines": malformed,
             },
             safe_offset=records[-1].end,
-            carry=queue.carry(),
+            carry=_carry(queue.carry(), answers.carry()),
         )
+
+
+def _carry(*parts: Any) -> Any:
+    return None if parts == (None,) * len(parts) else parts
