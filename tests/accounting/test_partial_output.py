@@ -17,7 +17,7 @@ from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, Transcr
 
 KEY = "alice/shop/0f3c.jsonl"
 EARLIER_MODEL, LATER_MODEL = "claude-opus-4-6", "claude-opus-5"
-WORDS = "x" * 998  # 1,000 bytes of JSON
+WORDS = "x" * 1000
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_later_and_unknown_models_are_weighed_alike(model: str | None) -> None:
 
 
 def test_thinking_that_is_not_shown_is_weighed_by_its_signature(books: Books) -> None:
-    signature = "s" * 1148
+    signature = "s" * 1150
     [hidden] = read(books, said("", thinking="", signature=signature, output_tokens=1))
 
     assert hidden["content_tokens"] == 168
@@ -170,7 +170,7 @@ def test_thinking_that_is_not_shown_is_weighed_by_its_signature(books: Books) ->
 
 def test_blocks_on_lines_of_their_own_are_added_up(books: Books) -> None:
     calls = [ToolUse("Bash", {"command": "x" * 986}), ToolUse("Bash", {"command": "x" * 986})]
-    told = said(thinking="", signature="s" * 1148, calls=calls, output_tokens=5)
+    told = said(thinking="", signature="s" * 1150, calls=calls, output_tokens=5)
 
     [row] = read(books, told)
 
@@ -211,7 +211,7 @@ def test_what_is_partial_so_far_is_complete_once_it_ends(books: Books) -> None:
     assert (partial(before), partial(after)) == ((True, 300), (False, None))
 
 
-lengths = st.lists(st.integers(0, 3000), min_size=1, max_size=6)
+lengths = st.lists(st.integers(1, 3000), min_size=1, max_size=6)
 
 
 @settings(max_examples=25)

@@ -32,19 +32,20 @@ def measure(content: str | Iterable[Block]) -> Content | None:
     for block in content:
         kind = block.type
         if kind in _CALLS:
-            arguments += _length(block.input)
+            arguments += memoryview(block.input).nbytes
             calls += 1
         elif kind == "text":
-            text += _length(block.text)
+            text += _within_quotes(block.text)
         elif kind == "thinking":
-            thinking += _length(block.thinking)
-            signature += _length(block.signature)
+            thinking += _within_quotes(block.thinking)
+            signature += _within_quotes(block.signature)
         elif kind == "redacted_thinking":
-            signature += _length(block.data)
+            signature += _within_quotes(block.data)
     if text or calls or thinking or signature:
         return Content(text, arguments, calls, thinking, signature)
     return None
 
 
-def _length(raw: msgspec.Raw) -> int:
-    return memoryview(raw).nbytes
+def _within_quotes(raw: msgspec.Raw) -> int:
+    length = memoryview(raw).nbytes
+    return length - 2 if length > 2 else 0
