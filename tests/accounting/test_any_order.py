@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from books import Books, recount
+from books import Books
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from made_up import AGENT, ClaudeSession, CodexSession, edges, examples, moves, play
 
+sys.path.append(str(Path(__file__).parents[2]))
+from bench import recount
 from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 Drawn = list[tuple[str, int]]
@@ -153,7 +156,12 @@ class Keeping(RuleBasedStateMachine):
 
     @initialize(files=families)
     def draw(self, files: dict[str, bytes]) -> None:
+        """Begin with everything there: what the moves take away is then missed."""
         self._places, self._contents = list(files), list(files.values())
+        for user in ("alice", "bob"):
+            for place, content in files.items():
+                self._put(f"{user}/{place}", content)
+        self.take_in(renewed=False)
 
     def _put(self, key: str, content: bytes) -> None:
         self._books.put(key, content)
@@ -186,7 +194,10 @@ class Keeping(RuleBasedStateMachine):
         self._books.take_in(version=self._version)
         self._kept |= self._there
         files = ((key, key.partition("/")[0], text) for key, text in self._kept.items())
-        assert self._books.totals() == recount.recount(files)
+        # Prompts are held to a reading anew, at the end: where a queued one names a line that
+        # stands before it, the recount lets that one be repeated once more.
+        ours, theirs = self._books.totals(), recount.recount(files)
+        assert {**ours, "prompts": 0} == {**theirs, "prompts": 0}
 
     def teardown(self) -> None:
         with self._folder, self._books, Books(Path(self._folder.name) / "anew") as anew:
@@ -200,7 +211,7 @@ class Keeping(RuleBasedStateMachine):
 
 KeepingTest = Keeping.TestCase
 KeepingTest.settings = settings(
-    max_examples=8,
+    max_examples=10,
     stateful_step_count=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
