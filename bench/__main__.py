@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import append, cold, isolation, kills, large, nothing_new, starts, totals
+from bench import append, cold, estimate, isolation, kills, large, nothing_new, starts, totals
 from bench.place import CommandFailed
 from bench.report import machine, say
 
@@ -23,6 +23,7 @@ BENCHES = {
     "starts": starts,
     "isolation": isolation,
     "totals": totals,
+    "estimate": estimate,
     "kills": kills,
 }
 

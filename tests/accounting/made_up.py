@@ -104,6 +104,14 @@ class ClaudeSession:
         told = self._main.response(partial_output_tokens=growing, output_tokens=40 + n)
         self._messages.append(told)
 
+    def respond_in_part(self, n: int) -> None:
+        """Say more than is logged, over lines among which those of another response stand."""
+        fields = {"entrypoint": ("sdk-py", None)[n % 2], "costUSD": 0.25 * n}
+        said: dict[str, Any] = {"output_tokens": n, "stopped": n == 3, **fields}
+        told = self._main.response("x" * 90, thinking="", signature="y" * 400, **said)
+        self._main.response(output_tokens=1)
+        self._main.response("", id=told, calls=[ToolUse("Bash", {"command": "z" * 80})], **said)
+
     def respond_again(self, n: int) -> None:
         """Repeat an earlier response, grown or not; other lines stand between."""
         told = self._messages[n % len(self._messages)]

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from books import Books
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from made_up import edges, examples, families
 
+sys.path.append(str(Path(__file__).parents[2]))
+from bench import recount
+
+Drawn = list[tuple[str, int]]
 #: What may befall a file: which one, which, how much of it is there.
 Event = tuple[int, str, int]
 
 STEPS, USERS = 5, 8
+users, numbers = st.sampled_from(["alice", "bob"]), st.integers(0, 5)
+parts = st.integers(0, 1000)
 
 
 event = st.tuples(
@@ -96,3 +106,82 @@ def test_any_order_of_arrival_over_the_whole_way_ends_in_the_same_tables(
 
         assert slowly.tables() == at_once.tables()
         assert slowly.totals() == at_once.totals()
+
+
+class Keeping(RuleBasedStateMachine):
+    """Files come, grow, shrink, repeat each other and go; figures are those of what is kept.
+
+    What was read last of each file is kept, whether or not the file is still there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self._books = Books(Path(self._folder.name) / "kept")
+        self._there: dict[str, bytes] = {}
+        self._kept: dict[str, bytes] = {}
+        self._version = 1
+
+    @initialize(files=families)
+    def draw(self, files: dict[str, bytes]) -> None:
+        """Begin with everything there: what the moves take away is then missed."""
+        self._places, self._contents = list(files), list(files.values())
+        for user in ("alice", "bob"):
+            for place, content in files.items():
+                self._put(f"{user}/{place}", content)
+        self.take_in(renewed=False)
+
+    def _put(self, key: str, content: bytes) -> None:
+        self._books.put(key, content)
+        self._there[key] = content
+
+    @rule(user=users, number=numbers, part=parts)
+    def grow_or_shrink(self, user: str, number: int, part: int) -> None:
+        self._put(f"{user}/{self._places[number]}", beginning(self._contents[number], part))
+
+    @rule(user=users, number=numbers, other=numbers)
+    def become_a_copy(self, user: str, number: int, other: int) -> None:
+        self._put(f"{user}/{self._places[number]}", self._contents[other])
+
+    @rule(user=users, number=numbers)
+    def hold_nothing_more(self, user: str, number: int) -> None:
+        self._put(f"{user}/{self._places[number]}", b"")
+
+    @rule(user=users, number=numbers)
+    def be_touched_or_deleted(self, user: str, number: int) -> None:
+        key = f"{user}/{self._places[number]}"
+        if number % 2 and key in self._there:
+            self._put(key, self._there[key])
+        else:
+            self._books.remove(key)
+            self._there.pop(key, None)
+
+    @rule(renewed=st.booleans())
+    def take_in(self, renewed: bool) -> None:
+        self._version += renewed
+        self._books.take_in(version=self._version)
+        self._kept |= self._there
+        files = ((key, key.partition("/")[0], text) for key, text in self._kept.items())
+        # Prompts are held to a reading anew, at the end: where a queued one names a line that
+        # stands before it, the recount lets that one be repeated once more.
+        ours, theirs = self._books.totals(), recount.recount(files)
+        del theirs["prompts"]
+        assert {name: ours[name] for name in theirs} == theirs
+
+    def teardown(self) -> None:
+        with self._folder, self._books, Books(Path(self._folder.name) / "anew") as anew:
+            if self._there or self._kept:
+                self.take_in(renewed=False)
+                for key, content in sorted(self._kept.items(), reverse=True):
+                    anew.put(key, content)
+                anew.take_in()
+                assert self._books.tables() == anew.tables()
+
+
+KeepingTest = Keeping.TestCase
+KeepingTest.settings = settings(
+    max_examples=10,
+    stateful_step_count=12,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+)

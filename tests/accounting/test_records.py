@@ -441,6 +441,10 @@ def test_lines_of_a_rollout_are_where_the_last_ones_said() -> None:
     assert all(record.known for record in records)
 
 
+def step(id: str, input: int, output: int, cache_read: int) -> Response:
+    return Response(id, "gpt", input, output, cache_read, ended=True)
+
+
 def test_a_rollouts_count_is_what_was_added_to_the_last() -> None:
     records = decode(
         codex("session_meta", id="s1"),
@@ -456,12 +460,12 @@ def test_a_rollouts_count_is_what_was_added_to_the_last() -> None:
     )
     counted = [record.responses for record in records[2:]]
     assert counted == [
-        (Response("s1:100:40:7:3:107", "gpt", 60, 6, 30),),
+        (step("s1:100:40:7:3:107", 60, 6, 30),),
         (),
-        (Response("s1:150:50:17:3:167", "gpt", 40, 10, 10),),
-        (Response("s1:120:60:20:3:140", "gpt", 10, 3, 10),),
-        (Response("s1:121:61:20:3:140", "gpt", 0, 0, 1),),
-        (Response("s1:120:60:20:3:140", "gpt"),),
+        (step("s1:150:50:17:3:167", 40, 10, 10),),
+        (step("s1:120:60:20:3:140", 10, 3, 10),),
+        (step("s1:121:61:20:3:140", 0, 0, 1),),
+        (step("s1:120:60:20:3:140", 0, 0, 0),),
         (),
         (),
     ]

@@ -13,7 +13,7 @@ from books import Books
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessionmill.testing import ClaudeTranscript, ToolUse, Transcript, subagent
+from sessionmill.testing import ClaudeTranscript, CodexRollout, ToolUse, Transcript, subagent
 
 SESSION_ID = ClaudeTranscript().session_id
 KEY = "alice/shop/0f3c.jsonl"
@@ -287,6 +287,136 @@ def test_server_tools_tier_speed_and_place_are_kept(books: Books) -> None:
     row = books.row("responses")
     assert (row["web_search_requests"], row["web_fetch_requests"]) == (3, 2)
     assert (row["service_tier"], row["speed"], row["inference_geo"]) == ("priority", "fast", "eu")
+
+
+WORDS = {"service_tier": "batch", "speed": "fast", "inference_geo": "eu"}
+NONE_TOLD: list[dict[str, Any]] = [
+    dict.fromkeys(WORDS),
+    dict.fromkeys(WORDS, ""),
+    dict.fromkeys(WORDS, "not_available"),
+    dict.fromkeys(WORDS, 7),
+]
+
+
+def words_of(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in WORDS}
+
+
+@pytest.mark.parametrize("none", NONE_TOLD, ids=str)
+@pytest.mark.parametrize("told_first", [True, False])
+def test_a_word_of_any_line_is_kept_whatever_the_others_lack(
+    books: Books, none: dict[str, Any], told_first: bool
+) -> None:
+    transcript = ClaudeTranscript()
+    lines = [WORDS, none] if told_first else [none, WORDS]
+    for words in lines:
+        transcript.response(id="msg_1", usage=words)
+        read(books, transcript)
+
+    assert words_of(books.row("responses")) == WORDS
+
+
+@pytest.mark.parametrize("none", NONE_TOLD, ids=str)
+def test_a_word_that_no_line_tells_is_not_known(books: Books, none: dict[str, Any]) -> None:
+    transcript = ClaudeTranscript()
+    transcript.response(usage=none)
+
+    read(books, transcript)
+
+    assert words_of(books.row("responses")) == dict.fromkeys(WORDS)
+
+
+def test_of_two_words_the_first_is_kept(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    transcript.response(id="msg_1", usage={"speed": "fast"}, output_tokens=1)
+    transcript.response(id="msg_1", usage={"speed": "standard"}, output_tokens=9)
+
+    read(books, transcript)
+
+    assert books.row("responses")["speed"] == "fast"
+
+
+def test_searches_and_fetches_of_the_api_are_the_largest_of_any_line(books: Books) -> None:
+    transcript = ClaudeTranscript()
+    transcript.response(id="msg_1", web_searches=1, web_fetches=4, output_tokens=9)
+    transcript.response(id="msg_1", web_searches=3, output_tokens=1)
+    transcript.response(id="msg_1", usage={"server_tool_use": None}, output_tokens=2)
+
+    read(books, transcript)
+
+    row = books.row("responses")
+    assert (row["web_search_requests"], row["web_fetch_requests"]) == (3, 4)
+
+
+def test_the_counted_copy_has_the_words_and_searches_of_its_lines(books: Books) -> None:
+    agent = ClaudeTranscript(agent_id=AGENT)
+    agent.response(web_searches=2, usage=WORDS)
+    main = ClaudeTranscript()
+    main.relay(agent, parent_tool_use_id="toolu_1")
+    fork = main.fork("second")
+
+    read(books, main, (AGENT_KEY, agent), ("alice/shop/second.jsonl", fork))
+
+    assert len(books.rows("responses")) == 3
+    for row in books.rows("responses"):
+        assert words_of(row) == WORDS
+        assert row["web_search_requests"] == 2
+    [counted] = books.counted("responses")
+    assert counted["session_key"] == AGENT_KEY
+
+
+def test_a_compaction_in_an_agent_file_is_a_response_of_its_session_counted_once(
+    books: Books,
+) -> None:
+    main = ClaudeTranscript()
+    main.response(output_tokens=10)
+    compaction = ClaudeTranscript(agent_id="acompact-1f2e3d")
+    compaction.response("A summary.", output_tokens=500)
+    main.relay(compaction, parent_tool_use_id="toolu_1")
+    main.compact_boundary()
+    main.compact_summary()
+    key = f"alice/shop/{SESSION_ID}/subagents/agent-acompact-1f2e3d.jsonl"
+
+    totals = read(books, main, (key, compaction))
+
+    assert (totals["sessions"], totals["responses"], totals["output_tokens"]) == (1, 2, 510)
+    assert totals["prompts"] == 0
+    [counted] = books.counted("responses", "output_tokens = 500")
+    assert (counted["session_key"], counted["session_id"]) == (key, SESSION_ID)
+
+
+def test_a_cost_that_was_logged_is_the_largest_of_its_lines_and_in_no_total(books: Books) -> None:
+    transcript = ClaudeTranscript(version="1.0.24")
+    for cost in (0.25, 0.5, 0):
+        transcript.response(id="msg_1", costUSD=cost)
+    transcript.response(id="msg_2")
+    transcript.response(id="msg_3", costUSD="dear")
+    transcript.response(id="msg_4", costUSD=-1)
+
+    totals = read(books, transcript)
+
+    costs = {row["response_id"]: row["logged_cost_usd"] for row in books.rows("responses")}
+    assert costs == {"msg_1": 0.5, "msg_2": None, "msg_3": None, "msg_4": None}
+    assert not any("cost" in name for name in totals)
+
+
+@pytest.mark.parametrize("table", ["responses", "tool_calls", "prompts", "slash_commands"])
+def test_every_fact_tells_how_its_agent_was_started(books: Books, table: str) -> None:
+    transcript = ClaudeTranscript()
+    for entrypoint in ("sdk-py", None):
+        transcript.prompt(entrypoint=entrypoint)
+        transcript.command("/clear", entrypoint=entrypoint)
+        transcript.call("Bash", result=None, entrypoint=entrypoint)
+    rollout = CodexRollout()
+    rollout.prompt()
+    rollout.call("exec_command")
+    rollout.tokens(1, 0, 1)
+
+    read(books, transcript, ("alice/rollout.jsonl", rollout))
+
+    told = {(row["agent"], row["entrypoint"]) for row in books.rows(table)}
+    of_claude = {("claude-code", "sdk-py"), ("claude-code", None)}
+    assert told == of_claude | (set() if table == "slash_commands" else {("codex", "codex-tui")})
 
 
 def test_a_response_is_of_the_project_and_client_that_its_line_names(books: Books) -> None:

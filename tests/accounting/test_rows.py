@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from sessionmill.contracts import Extraction, Transcript
 from sessionmill.decode.records import (
     Call,
     Command,
+    Content,
     CopyRank,
     Event,
     Prompt,
@@ -30,12 +32,12 @@ TRANSCRIPT = Transcript(
     agent="claude-code",
     path_kind="main",
 )
-PLACE = ("2.1.39", "/w/shop", "shop", "a7", CopyRank.MAIN)
-NOWHERE = (None,) * 5
+PLACE = ("2.1.39", "cli", "/w/shop", "shop", "a7", CopyRank.MAIN)
+NOWHERE = (None,) * 6
 
 
 def record(offset: int = 0, at: datetime | None = AT, **fields: Any) -> Record:
-    placed = {"cwd": "/w/shop", "client_version": "2.1.39", "agent_id": "a7"}
+    placed = {"cwd": "/w/shop", "client_version": "2.1.39", "agent_id": "a7", "entrypoint": "cli"}
     return Record(offset, offset + 10, "x", at, **{**placed, **fields})
 
 
@@ -84,6 +86,9 @@ def test_each_column_is_completed_by_its_rule() -> None:
                 *(f"{name}_tokens" for name in tokens),
                 "web_search_requests",
                 "web_fetch_requests",
+                "logged_cost_usd",
+                "has_stop_reason",
+                "content_tokens",
             ],
             "min": ["line_offset", "at", "copy_rank"],
         },
@@ -119,9 +124,11 @@ def said(offset: int = 0, *, response: Response | None = None, **fields: Any) ->
 
 
 def test_a_response_is_a_row_with_everything_that_its_line_says() -> None:
-    full = Response("m1", "opus", 1, 2, 3, 4, 5, 6, 7, "standard", "fast", "eu")
+    words = ("standard", "fast", "eu")
+    full = Response("m1", "opus", 1, 2, 3, 4, 5, 6, 7, *words, 0.5, True)
     [row] = rows("responses", said(response=full))
-    assert row == ("m1", 0, AT, "opus", *PLACE, 1, 2, 3, 4, 5, 6, 7, "standard", "fast", "eu")
+    figures = (1, 2, 3, 4, 5, 6, 7, *words, 0.5, True, None)
+    assert row == ("m1", 0, AT, "opus", *PLACE, *figures)
     [row] = rows("responses", said(cwd=None, at=None, agent_id=None, client_version=None))
     assert by_name("responses", row)["project"] is None
 
@@ -136,7 +143,9 @@ def test_a_response_is_a_row_with_everything_that_its_line_says() -> None:
         {"cwd": None},
         {"agent_id": None},
         {"client_version": None},
-        {"cwd": "/elsewhere", "agent_id": "b", "client_version": "9"},
+        {"entrypoint": None},
+        {"content": Content(text_bytes=10)},
+        {"cwd": "/elsewhere", "agent_id": "b", "client_version": "9", "entrypoint": "sdk-py"},
     ],
     ids=str,
 )
@@ -151,12 +160,15 @@ def test_a_line_that_adds_nothing_to_an_earlier_one_of_its_response_is_no_row(
     [
         ({}, {"response": Response("m1", "opus", 1, 3)}),
         ({}, {"response": Response("m2", "opus", 1, 2)}),
+        ({}, {"response": Response("m1", "opus", 1, 2, ended=True)}),
+        ({}, {"response": Response("m1", "opus", 1, 2, logged_cost_usd=0.5)}),
         ({}, {"at": AT - timedelta(seconds=1)}),
         ({"at": None}, {}),
         ({}, {"copy_rank": CopyRank.AGENT_FILE}),
         ({"cwd": None}, {}),
         ({"agent_id": None}, {}),
         ({"client_version": None}, {}),
+        ({"entrypoint": None}, {}),
     ],
     ids=str,
 )
@@ -189,6 +201,75 @@ def test_a_line_of_iterations_is_compared_by_the_response_that_is_its_last() -> 
         ("m1/0", 20),
         ("m1", 20),
     ]
+
+
+# ── what a response's content takes ──
+
+
+def holding(id: str, content: Content, offset: int = 0, **fields: Any) -> Record:
+    response = Response(id, "claude-opus-4-6", 1, 2)
+    return record(offset, responses=(response,), content=content, **fields)
+
+
+def taken(extraction: Extraction) -> dict[str, int]:
+    """Return the most tokens that any row tells of each response's content."""
+    found: dict[str, int] = {}
+    for row in extraction.rows["responses"]:
+        named = by_name("responses", row)
+        if named["content_tokens"] is not None:
+            id = named["response_id"]
+            found[id] = max(named["content_tokens"], found.get(id, 0))
+    return found
+
+
+def test_content_is_added_up_over_the_lines_of_a_response() -> None:
+    lines = [
+        holding("m1", Content(text_bytes=100)),
+        holding("m2", Content(argument_bytes=1000, calls=2), 10),
+        holding("m1", Content(thinking_bytes=50, signature_bytes=1150), 20),
+    ]
+    assert taken(extract(*lines)) == {"m1": 30 + 168, "m2": 300 + 2 * 55}
+
+
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_content_is_added_up_over_slices(cut: int) -> None:
+    lines = [holding(f"m{n % 2}", Content(text_bytes=100 * n), 10 * n) for n in range(6)]
+    before = extract(*lines[:cut])
+    after = extract(*lines[cut:], carry=msgpack_round(before.carry))
+    largest = {id: max(taken(before).get(id, 0), taken(after).get(id, 0)) for id in ("m0", "m1")}
+    assert largest == taken(extract(*lines)) == {"m0": 30 * 6, "m1": 30 * 9}
+
+
+def test_a_line_and_the_progress_line_that_quotes_it_are_not_added_up() -> None:
+    content = Content(text_bytes=100)
+    lines = [
+        holding("m1", content, copy_rank=CopyRank.SIDECHAIN),
+        holding("m1", content, 10, copy_rank=CopyRank.PROGRESS),
+    ]
+    assert taken(extract(*lines)) == {"m1": 30}
+
+
+def test_the_responses_touched_last_are_remembered_whatever_the_cut() -> None:
+    """The first is forgotten at the 33rd, and begins anew: cut or not, half of it is told."""
+    text = Content(text_bytes=100)
+    lines = [holding(f"m{n}", text, 10 * n) for n in range(33)]
+    lines += [holding("m0", text, 330), holding("m32", text, 340)]
+    whole = extract(*lines)
+    assert (taken(whole)["m0"], taken(whole)["m32"]) == (30, 60)
+    for cut in (1, 20, 33, 34):
+        before = extract(*lines[:cut])
+        after = extract(*lines[cut:], carry=msgpack_round(before.carry))
+        assert after.carry == whole.carry
+        assert {**taken(before), **taken(after)} == taken(whole)
+
+
+def test_what_is_remembered_of_content_is_small_however_long_ids_are() -> None:
+    lines = [holding("ü" * 100_000 + str(n), Content(text_bytes=1), n) for n in range(50)]
+    assert len(msgspec.msgpack.encode(extract(*lines).carry)) < 8_000
+
+
+def msgpack_round(carry: Any) -> Any:
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(carry))
 
 
 # ── calls ──
@@ -372,21 +453,21 @@ def test_a_queued_prompt_that_names_the_very_line_is_one_row_with_it_and_not_mar
 
 
 def test_what_is_remembered_is_carried_on() -> None:
-    carry = extract(typed("q1", queued=True), typed("u5", 5)).carry
+    [carry, _] = extract(typed("q1", queued=True), typed("u5", 5)).carry
     assert carry == [[(5, "u5", AT.timestamp())], [(1, "q1", AT.timestamp())]]
-    as_read = [[list(seen) for seen in part] for part in carry]
+    as_read = [[[list(seen) for seen in part] for part in carry], None]
     told = marks(typed("u1"), typed("q5", 5, queued=True), carry=as_read)
     assert told == [("u1", False, False), ("q1", None, True), ("q5", True, True)]
     assert extract(typed("u1"), typed("q5", 5, queued=True), carry=as_read).carry is None
 
 
 def test_a_queued_prompt_alone_and_a_typed_one_alone_are_carried_on() -> None:
-    assert extract(typed("q1", queued=True)).carry == [[], [(1, "q1", AT.timestamp())]]
-    assert extract(typed("u1", at=None)).carry == [[(1, "u1", None)], []]
+    assert extract(typed("q1", queued=True)).carry == ([[], [(1, "q1", AT.timestamp())]], None)
+    assert extract(typed("u1", at=None)).carry == ([[(1, "u1", None)], []], None)
 
 
 @pytest.mark.parametrize("queued", [True, False])
 def test_two_hundred_of_either_kind_are_remembered(queued: bool) -> None:
     many = [typed(f"p{n}", n, queued=queued) for n in range(201)]
-    kept = extract(*many).carry[1 if queued else 0]
+    kept = extract(*many).carry[0][1 if queued else 0]
     assert [id for _, id, _ in kept] == [f"p{n}" for n in range(1, 201)]

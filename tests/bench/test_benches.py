@@ -127,6 +127,47 @@ def test_totals_counts_the_demo_team_and_each_folder_of_real_transcripts(
     assert ratio_of(ended.stdout, "totals: 0 of 4 counts differ", "0") == 0
 
 
+def test_estimate_compares_what_complete_responses_took_with_their_content(
+    bench: Bench, tmp_path: Path
+) -> None:
+    transcript, words = ClaudeTranscript(version="2.1.39"), "x" * 1000
+    transcript.response(words, model="claude-opus-4-6", output_tokens=240, stopped=True)
+    transcript.response(words, model="claude-opus-5", thinking="", output_tokens=365, stopped=True)
+    transcript.response(words, model="claude-opus-4-6", output_tokens=1, stopped=False)
+    transcript.response(words, model="claude-opus-4-6", output_tokens=270, stopped=False)
+    transcript.write(tmp_path / "corpus" / "claude" / "alice" / "0f3c.jsonl")
+
+    ended = bench("estimate", "--corpus", tmp_path / "corpus")
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "  4 responses, 2 of them with a stop reason\n" in ended.stdout
+    assert "  earlier models, no thinking: 1 responses, error median 25.0%," in ended.stdout, (
+        "300 by estimate, where 240 were logged"
+    )
+    assert "  later models, thinking hidden: 1 responses, error median 0.0%," in ended.stdout
+    assert "1 logged at most 0.00 of their estimate, 1 at least 0.90\n" in ended.stdout
+    assert "logged 1 output tokens; by estimate they took 300\n" in ended.stdout
+
+
+def test_estimate_says_where_there_is_nothing_to_compare(bench: Bench) -> None:
+    ended = bench("estimate", "--corpus", "/nowhere")
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    absent = "  skipped: there are no real transcripts, no folder /nowhere/claude\n"
+    assert absent in ended.stdout
+
+
+def test_estimate_fails_where_a_stop_reason_tells_nothing(bench: Bench, tmp_path: Path) -> None:
+    transcript = ClaudeTranscript()
+    transcript.response("x" * 998, output_tokens=1, stopped=True)
+    transcript.write(tmp_path / "corpus" / "claude" / "alice" / "0f3c.jsonl")
+
+    ended = bench("estimate", "--corpus", tmp_path / "corpus")
+
+    assert ended.returncode == 1
+    assert "WRONG: a stop reason does not tell what is complete" in ended.stdout
+
+
 def test_kills_tells_how_many_runs_differ(bench: Bench) -> None:
     ended = bench("kills", "--bytes", 0, "--times", 1)
 
@@ -142,7 +183,7 @@ NO_ELECTION = ("store/rows.py", "RowStore._elect = lambda self, cursor: None")
 NOBODY_NAMED = ("run/tally.py", "Tally.fail = lambda self, session_key, error: None")
 NO_RESPONSES = (
     "process/usage/responses.py",
-    "_row = row\ndef row(*of): return tuple(0 if i == 10 else v for i, v in enumerate(_row(*of)))",
+    "_row = row\ndef row(*of): return tuple(0 if i == 11 else v for i, v in enumerate(_row(*of)))",
 )
 NEVER_THE_SAME_ROWS = (
     "process/usage/responses.py",

@@ -96,7 +96,8 @@ def test_the_total_counts_everything_once(ask: Ask) -> None:
 
 def test_there_is_a_report_by_each_of_these() -> None:
     assert (
-        *("total", "day", "week", "month", "user", "project", "model", "session"),
+        *("total", "hour", "day", "week", "month", "user", "project", "model"),
+        *("agent", "version", "entrypoint", "session"),
         *("tool", "skill", "subagent", "mcp", "plugin", "program", "error", "command"),
     ) == GROUPS
 
@@ -116,12 +117,15 @@ def test_a_report_names_its_first_column_after_what_it_sums_up_by(ask: Ask, by: 
 @pytest.mark.parametrize(
     ("by", "groups"),
     [
+        ("hour", ["2026-03-02T09:00"]),
         ("day", ["2026-03-02"]),
         ("week", ["2026-W10"]),
         ("month", ["2026-03"]),
         ("user", ["alice", "bob"]),
         ("project", ["shop", "site"]),
         ("model", ["claude-sonnet-4-5-20250929"]),
+        ("agent", ["claude-code"]),
+        ("entrypoint", ["cli"]),
         ("session", ["0f3c", "9b1d"]),
         ("skill", ["superpowers:commit"]),
         ("subagent", ["explorer"]),

@@ -13,7 +13,7 @@ from reported import read_in, report
 
 from sessionmill.app import App
 from sessionmill.errors import UsageError
-from sessionmill.testing import ClaudeTranscript, mcp, skill, subagent
+from sessionmill.testing import ClaudeTranscript, CodexRollout, mcp, skill, subagent
 from sessionmill.view import reports
 
 SONNET, OPUS = "claude-sonnet-4-5-20250929", "claude-opus-4-6"
@@ -189,6 +189,50 @@ def test_by_month(app: App) -> None:
     ]
 
 
+def test_by_hour_of_the_time_zone(app: App) -> None:
+    rows = report(app, "hour", until=date(2026, 3, 9))
+    assert only(rows, "hour", "responses", "prompts") == [
+        ("2026-03-02T09:00", 6, 1),
+        ("2026-03-02T10:00", 1, 0),
+        ("2026-03-08T09:00", 1, 2),
+    ]
+    half_past = report(app, "hour", timezone="Asia/Kolkata", until=date(2026, 3, 9))
+    assert only(half_past, "hour", "responses") == [
+        ("2026-03-02T14:00", 6),
+        ("2026-03-02T15:00", 1),
+        ("2026-03-08T14:00", 1),
+    ], "five and a half hours ahead"
+
+
+def test_by_what_was_started_and_how(tmp_path: Path) -> None:
+    old = ClaudeTranscript("old", version="2.1.39")
+    old.prompt()
+    old.response(output_tokens=1)
+    new = ClaudeTranscript("new", version="2.1.205")
+    new.response(output_tokens=20)
+    new.response(output_tokens=300, entrypoint="sdk-py")
+    rollout = CodexRollout(version="0.142.4")
+    rollout.tokens(100, 0, 4000)
+    keys = ("alice/old.jsonl", "alice/new.jsonl", "bob/rollout.jsonl")
+    with read_in(tmp_path, dict(zip(keys, (old, new, rollout), strict=True))) as app:
+        by_agent = report(app, "agent")
+        assert only(by_agent, "agent", "sessions", "output_tokens", "prompts") == [
+            ("claude-code", 2, 321, 1),
+            ("codex", 1, 4000, 0),
+        ]
+        assert only(report(app, "version"), "version", "output_tokens") == [
+            ("0.142.4", 4000),
+            ("2.1.205", 320),
+            ("2.1.39", 1),
+        ]
+        assert only(report(app, "entrypoint"), "entrypoint", "output_tokens", "prompts") == [
+            ("cli", 20, 0),
+            ("codex-tui", 4000, 0),
+            ("sdk-py", 300, 0),
+            (None, 1, 1),
+        ]
+
+
 def test_by_session_with_its_sub_agents_and_the_project_it_began_in(app: App) -> None:
     rows = report(app, "session")
     assert only(rows, "session", "user", "project", "responses", "input_tokens", "tool_calls") == [
@@ -250,7 +294,7 @@ SPANS = [{}, {"since": date(2026, 3, 8)}, {"until": date(2026, 3, 9)}, {"user": 
 
 
 @pytest.mark.parametrize("span", SPANS, ids=str)
-@pytest.mark.parametrize("by", ["day", "week", "month", "user", "project", "session"])
+@pytest.mark.parametrize("by", ["hour", "day", "week", "month", "user", "project", "session"])
 def test_the_groups_sum_up_to_the_total(app: App, by: reports.By, span: dict[str, Any]) -> None:
     [total] = report(app, "total", **span)
     rows = report(app, by, **span)

@@ -33,7 +33,7 @@ def usage(
     until: Annotated[Day, Parameter(help="The first day that is left out.")] = None,
     user: Annotated[str | None, Parameter(help="Of this user only.")] = None,
     timezone: Annotated[
-        str | None, Parameter(help="Of days, weeks and months (default: this machine's).")
+        str | None, Parameter(help="Of hours, days, weeks and months (default: this machine's).")
     ] = None,
     json: Json = False,
     db: Db = None,

@@ -52,6 +52,7 @@ class _Payload(msgspec.Struct, gc=False):
     forked_from_id: str | None = None
     cwd: str | None = None
     cli_version: str | None = None
+    originator: str | None = None
     model: str | None = None
     name: str | None = None
     namespace: str | None = None
@@ -119,6 +120,7 @@ class State(msgspec.Struct, array_like=True, frozen=True):
     model: str | None = None
     #: The last running totals (input, cached, output, reasoning, total); None before the first.
     totals: tuple[int, int, int, int, int] | None = None
+    entrypoint: str | None = None
 
 
 class Codex:
@@ -150,6 +152,7 @@ class Codex:
             client_version=self.state.client_version,
             copy_rank=self._rank,
             line=raw,
+            entrypoint=self.state.entrypoint,
         )
         if line.type == "response_item":
             record.known = payload.type in _KNOWN_ITEMS
@@ -175,6 +178,7 @@ class Codex:
             root_id=meta.forked_from_id or meta.id or state.root_id,
             cwd=state.cwd or meta.cwd,
             client_version=meta.cli_version or state.client_version,
+            entrypoint=meta.originator or state.entrypoint,
         )
 
     def _turn(self, turn: _Payload) -> None:
@@ -236,6 +240,8 @@ class Codex:
             input_tokens=max(0, delta[0] - delta[1]),
             output_tokens=delta[2],
             cache_read_tokens=delta[1],
+            # Counts are written of responses that are through.
+            ended=True,
         )
 
     def _place(self, record: Record) -> str:

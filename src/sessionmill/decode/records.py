@@ -41,6 +41,23 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     #: "standard" or "fast".
     speed: str | None = None
     inference_geo: str | None = None
+    #: What old clients worked out themselves.
+    logged_cost_usd: float | None = None
+    #: The line names why the response ended: its figures are the last ones.
+    ended: bool = False
+
+
+class Content(msgspec.Struct, frozen=True, gc=False):
+    """How much of a response's content one line holds, in bytes of JSON; never what it says."""
+
+    text_bytes: int = 0
+    #: Arguments of calls, those of the API's own tools included.
+    argument_bytes: int = 0
+    calls: int = 0
+    #: What is shown of thinking: a summary of it, or nothing.
+    thinking_bytes: int = 0
+    #: What vouches for thinking, and grows with it, shown or not.
+    signature_bytes: int = 0
 
 
 class LeftOut(msgspec.Struct, frozen=True, gc=False):
@@ -143,7 +160,11 @@ class Record(msgspec.Struct, gc=False):
     copy_rank: CopyRank = CopyRank.MAIN
     #: The line's bytes; valid during the call that hands out the record.
     line: memoryview | bytes = b""
+    #: How the agent was started: "cli", "claude-desktop", "sdk-py", "codex-tui".
+    entrypoint: str | None = None
     responses: tuple[Response, ...] = ()
+    #: Of the last of `responses`; None where the line holds nothing of it.
+    content: Content | None = None
     calls: tuple[Call, ...] = ()
     results: tuple[Result, ...] = ()
     prompt: Prompt | None = None

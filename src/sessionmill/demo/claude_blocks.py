@@ -21,6 +21,9 @@ _COMMAND = """<command-name>{name}</command-name>
             <command-message>{bare}</command-message>
             <command-args>{args}</command-args>"""
 
+#: What stands beside thinking; its length tells that of the thinking.
+SIGNATURE = "Eo0BCkgIBRABGAIi"
+
 #: A picture of one pixel.
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
@@ -183,12 +186,13 @@ def answer_blocks(
     *,
     at_least: int,
     release: Release,
+    signature: str,
 ) -> list[dict[str, Any]]:
     """Write a response's blocks, with empty thinking before them if they are too few."""
     thoughts = [] if thinking is None else [thinking]
     texts = [text(words)] if words or not (calls or thoughts) else []
     thoughts += [""] * (at_least - len(thoughts) - len(texts) - len(calls))
-    signed = {"type": "thinking", "thinking": "", "signature": "Eo0BCkgIBRABGAIi"}
+    signed = {"type": "thinking", "thinking": "", "signature": signature}
     caller = {"caller": {"type": "direct"}} if release >= GEOGRAPHY_SINCE else {}
     return [
         *({**signed, "thinking": thought} for thought in thoughts),

@@ -6,6 +6,7 @@ from typing import Any
 
 from sessionmill.demo.claude_blocks import (
     ATTACHMENTS_SINCE,
+    SIGNATURE,
     ToolUse,
     Usage,
     answer_blocks,
@@ -40,6 +41,8 @@ class ModelLines(ClaudeLines):
         usage: Mapping[str, Any] | None = None,
         split_cache: bool = True,
         with_usage: bool = True,
+        signature: str = SIGNATURE,
+        stopped: bool | None = None,
         **fields: Any,
     ) -> str:
         """Answer as the model does, a line for each block; returns the message id.
@@ -48,6 +51,8 @@ class ModelLines(ClaudeLines):
         blocks make lines of thinking before the text. An empty `id` writes a message without one,
         and that of an earlier response goes on with it. `web_searches` and `web_fetches` are the
         API's own. `usage` adds keys to the usage block or replaces them, and None removes one.
+        Lines name a stop reason if `stopped`, which is as the client version does it by default;
+        `signature` stands beside thinking.
         """
         figures = Usage(
             input_tokens,
@@ -68,11 +73,13 @@ class ModelLines(ClaudeLines):
             calls,
             at_least=len(partial_output_tokens) + 1,
             release=self._release,
+            signature=signature,
         )
         earlier = partial_output_tokens[: len(blocks) - 1]
         outputs = [*earlier, *[output_tokens] * (len(blocks) - len(earlier))]
         usages = [laid_over(figures.block(output, self._release), usage) for output in outputs]
-        return self._answer(id, model, blocks, usages if with_usage else None, fields)
+        told = usages if with_usage else None
+        return self._answer(id, model, blocks, told, fields, stopped=stopped)
 
     def fall_back(
         self,
@@ -143,12 +150,15 @@ class ModelLines(ClaudeLines):
         blocks: Sequence[Mapping[str, Any]],
         usages: Sequence[Mapping[str, Any]] | None,
         fields: Mapping[str, Any],
+        *,
+        stopped: bool | None = None,
     ) -> str:
         """Append a line for each block; returns the message id."""
         message_id = self.ids.base58("msg_01", 22) if id is None else id
         head = {"model": model, "id": message_id} if message_id else {"model": model}
         request = {"requestId": self.ids.base58("req_011C", 20), "type": "assistant"}
-        tail = {"stop_reason": self._stop_reason(blocks), "stop_sequence": None}
+        stopped = self._release >= ATTACHMENTS_SINCE if stopped is None else stopped
+        tail = {"stop_reason": _stop_reason(blocks) if stopped else None, "stop_sequence": None}
         kind = {"type": "message", "role": "assistant"}
         for number, block in enumerate(blocks):
             message: dict[str, Any] = {**head, **kind, "content": [block], **tail}
@@ -160,11 +170,10 @@ class ModelLines(ClaudeLines):
                 self._calls[block["id"]] = (uuid, ToolUse(block["name"], block["input"]))
         return message_id
 
-    def _stop_reason(self, blocks: Sequence[Mapping[str, Any]]) -> str | None:
-        if self._release < ATTACHMENTS_SINCE:
-            return None
-        calls = any(block["type"] == "tool_use" for block in blocks)
-        return "tool_use" if calls else "end_turn"
-
     def _identified(self, use: ToolUse) -> ToolUse:
         return use if use.id else replace(use, id=self.ids.base58("toolu_01", 22))
+
+
+def _stop_reason(blocks: Sequence[Mapping[str, Any]]) -> str:
+    calls = any(block["type"] == "tool_use" for block in blocks)
+    return "tool_use" if calls else "end_turn"

@@ -144,7 +144,7 @@ def _fill(before: Any, value: Any) -> Any:
 
 
 def _max(before: Any, value: Any) -> Any:
-    return before
+    return _fill(before, value) if value is None or before is None else max(before, value)
 
 
 def _min(before: Any, value: Any) -> Any:

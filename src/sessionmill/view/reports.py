@@ -15,12 +15,16 @@ from sessionmill.store.statements import parse
 
 By = Literal[
     "total",
+    "hour",
     "day",
     "week",
     "month",
     "user",
     "project",
     "model",
+    "agent",
+    "version",
+    "entrypoint",
     "session",
     "tool",
     "skill",
@@ -32,7 +36,7 @@ By = Literal[
     "command",
 ]
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
-_FORMATS = {"day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
+_FORMATS = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
 _CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program", "error")
 #: What `cost_usd` is, said wherever people are shown it.
 ESTIMATE = (
@@ -77,7 +81,7 @@ def usage(
 ) -> Rows:
     """Sum up what is counted, by `by`; its column bears that name.
 
-    `since` is included, `until` is not; both, and days, weeks and months, are of `timezone`.
+    `since` is included, `until` is not; both, and hours, days, weeks and months, are of `timezone`.
     Raises UsageError for a time zone that there is not.
     """
     sql = named_statements("usage")

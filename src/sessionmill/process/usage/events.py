@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Record
-from sessionmill.decode.text import last_part
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, place
 
 TABLE = Table(
     name="events",
@@ -54,9 +53,5 @@ def rows(record: Record, transcript_key: str) -> Iterator[Row]:
             event.kind,
             event.detail,
             event.tokens_before,
-            record.client_version,
-            record.cwd,
-            last_part(record.cwd),
-            record.agent_id,
-            record.copy_rank,
+            *place(record),
         )

@@ -13,8 +13,7 @@ from typing import Any
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Prompt, Record
-from sessionmill.decode.text import last_part
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
+from sessionmill.process.usage.places import AT, LINE_OFFSET, NOWHERE, PLACE, place
 
 TABLE = Table(
     name="prompts",
@@ -89,16 +88,12 @@ def _row(id: str, record: Record, characters: int, *, queued: bool, repeated: bo
         characters,
         queued,
         repeated,
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
     )
 
 
 def _mark(id: str) -> Row:
-    return (id, None, None, None, None, True, None, None, None, None, None)
+    return (id, None, None, None, None, True, *NOWHERE)
 
 
 def _seconds(at: datetime | None) -> float | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Command, Record
-from sessionmill.decode.text import last_part
-from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE
+from sessionmill.process.usage.places import AT, LINE_OFFSET, PLACE, place
 from sessionmill.process.usage.tool_calls import plugin
 
 TABLE = Table(
@@ -32,9 +31,5 @@ def row(command: Command, record: Record) -> Row:
         record.at,
         command.name,
         plugin(command.name.removeprefix("/")),
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
     )

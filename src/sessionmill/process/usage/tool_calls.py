@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 from sessionmill.contracts import Column, Row, Table
 from sessionmill.decode.records import Call, Record, Result, Start
-from sessionmill.decode.text import last_part
-from sessionmill.process.usage.places import LINE_OFFSET, PLACE
+from sessionmill.process.usage.places import LINE_OFFSET, NOWHERE, PLACE, place
 
 TABLE = Table(
     name="tool_calls",
@@ -116,11 +115,7 @@ def call_row(call: Call, record: Record) -> Row:
         call.input_hash,
         answer.id if answer is not None else None,
         answer.model if answer is not None else None,
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
         None,
         None,
         None,
@@ -141,11 +136,7 @@ def result_row(result: Result, record: Record) -> Row:
         record.offset,
         None,
         *_UNCALLED,
-        record.client_version,
-        record.cwd,
-        last_part(record.cwd),
-        record.agent_id,
-        record.copy_rank,
+        *place(record),
         result.is_error,
         record.at,
         result.bytes,
@@ -166,7 +157,7 @@ def start_row(start: Start, record: Record) -> Row:
         record.offset,
         None,
         *_UNCALLED,
-        *(None,) * 4,
+        *NOWHERE[:-1],
         record.copy_rank,
         *(None,) * 4,
         start.agent_id,

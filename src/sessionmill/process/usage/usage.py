@@ -46,26 +46,19 @@ class Usage:
     }
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
-        """Return what the records tell; only queued prompts need to remember anything."""
-        answers: list[Row] = []
+        """Return what the records tell; queued prompts and lengths of answers go on."""
         calls: list[Row] = []
         commands: list[Row] = []
         typed: list[Row] = []
         happened: list[Row] = []
         malformed: list[Row] = []
-        queue = prompts.Queue(carry)
-        told: dict[str, Record] = {}
+        of_queue, of_answers = carry or (None, None)
+        queue, answers = prompts.Queue(of_queue), responses.Answers(of_answers)
         started: set[Start] = set()
-        add_answer = answers.append
+        add_answer = answers.add
         for record in records:
             if record.responses:
-                # Four lines of five say of their response what an earlier one has said.
-                id = record.responses[-1].id
-                earlier = told.get(id)
-                if earlier is None or not responses.repeats(record, earlier):
-                    told[id] = record
-                    for response in record.responses:
-                        add_answer(responses.row(response, record))
+                add_answer(record)
             if record.calls or record.results or record.start is not None:
                 calls += tool_calls.rows(record, started)
             if record.prompt is not None:
@@ -78,7 +71,7 @@ class Usage:
                 malformed.append(malformed_lines.row(record.malformed, record))
         return Extraction(
             rows={
-                "responses": answers,
+                "responses": answers.rows(),
                 "tool_calls": calls,
                 "slash_commands": commands,
                 "prompts": typed,
@@ -86,5 +79,9 @@ class Usage:
                 "malformed_lines": malformed,
             },
             safe_offset=records[-1].end,
-            carry=queue.carry(),
+            carry=_carry(queue.carry(), answers.carry()),
         )
+
+
+def _carry(*parts: Any) -> Any:
+    return None if parts == (None,) * len(parts) else parts

@@ -5,9 +5,12 @@
 WITH chosen AS (
     SELECT *,
            CASE $by
-                WHEN 'user'    THEN username
-                WHEN 'project' THEN project
-                WHEN 'model'   THEN model
+                WHEN 'user'       THEN username
+                WHEN 'project'    THEN project
+                WHEN 'model'      THEN model
+                WHEN 'agent'      THEN agent
+                WHEN 'version'    THEN client_version
+                WHEN 'entrypoint' THEN entrypoint
                 ELSE strftime(timezone($timezone, timezone('UTC', "at")), $format)
            END AS grp
       FROM counted_usage
