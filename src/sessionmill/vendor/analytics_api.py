@@ -1,0 +1,143 @@
+"""Pages of the Claude Code Analytics Admin API, GET /v1/organizations/usage_report/claude_code.
+
+The shape is that of its reference, platform.claude.com/docs/en/api/admin/usage_report, and of its
+guide, platform.claude.com/docs/en/manage-claude/claude-code-analytics-api, which says:
+
+* a page is of one UTC day; `data` holds a record for each actor, and for each organisation, type
+  of customer and terminal that the actor used; `has_more` tells that there is another page
+* an actor is a person's e-mail address, or the name of an API key
+* `estimated_cost.amount` is in cents, "currently always USD"
+* what is not an hour old is left out
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, NamedTuple
+
+import msgspec
+
+from sessionmill.vendor.records import MOST, DayUsage
+
+SOURCE = "analytics_api"
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=MOST)]
+
+
+class Tokens(msgspec.Struct):
+    """Tokens of one model; cache writes of both durations are one figure."""
+
+    input: Count
+    output: Count
+    cache_read: Count = 0
+    cache_creation: Count = 0
+
+
+class Cost(msgspec.Struct):
+    """An estimate, in minor units of its currency."""
+
+    amount: Decimal
+    currency: str
+
+
+class OfModel(msgspec.Struct):
+    """One model's share of a record."""
+
+    model: str
+    tokens: Tokens
+    estimated_cost: Cost
+
+
+class UserActor(msgspec.Struct, tag="user_actor"):
+    """Who logged in."""
+
+    email_address: str
+
+
+class ApiActor(msgspec.Struct, tag="api_actor"):
+    """Whoever used a key."""
+
+    api_key_name: str
+
+
+class CoreMetrics(msgspec.Struct):
+    """Of these only what transcripts tell, too."""
+
+    num_sessions: Count = 0
+
+
+class Record(msgspec.Struct):
+    """One actor's day."""
+
+    date: str
+    actor: UserActor | ApiActor
+    model_breakdown: list[OfModel]
+    core_metrics: CoreMetrics = msgspec.field(default_factory=CoreMetrics)
+    organization_id: str | None = None
+    customer_type: str | None = None
+    subscription_type: str | None = None
+    terminal_type: str | None = None
+
+
+class Page(NamedTuple):
+    """One answer of the API."""
+
+    #: None where it has no records.
+    day: date | None
+    has_more: bool
+    rows: list[DayUsage]
+
+
+_RECORDS = msgspec.json.Decoder(list[Record])
+
+
+def read(data: bytes, has_more: bool, as_of: datetime) -> Page:
+    """Read a page's `data`, fetched at `as_of` or earlier.
+
+    Raises ValueError (msgspec's too) for what is not as documented.
+    """
+    records = _RECORDS.decode(data)
+    rows = [row for record in records for row in _rows(record, as_of)]
+    return Page(_day(records[0].date) if records else None, has_more, rows)
+
+
+def _rows(record: Record, as_of: datetime) -> Iterator[DayUsage]:
+    actor = record.actor
+    name = actor.email_address if isinstance(actor, UserActor) else actor.api_key_name
+    place = (record.organization_id, record.customer_type, record.subscription_type)
+    part = "/".join(text or "" for text in (*place, record.terminal_type))
+    begin = (SOURCE, name, _day(record.date))
+    sessions = record.core_metrics.num_sessions
+    yield DayUsage(*begin, None, part, sessions, 0, 0, 0, 0, Decimal(0), as_of)
+    for model, of_model in _by_model(record.model_breakdown).items():
+        tokens = [of_model[name] for name in Tokens.__struct_fields__]
+        yield DayUsage(*begin, model, part, 0, *map(int, tokens), of_model["usd"], as_of)
+
+
+def _by_model(breakdown: list[OfModel]) -> dict[str, Counter[str]]:
+    """Sum up, in case a model is named twice."""
+    sums: dict[str, Counter[str]] = {}
+    for share in breakdown:
+        of_model = sums.setdefault(share.model, Counter())
+        of_model.update(msgspec.structs.asdict(share.tokens))
+        of_model["usd"] += _dollars(share.estimated_cost)  # type: ignore[assignment] # a Decimal
+    return sums
+
+
+def _dollars(cost: Cost) -> Decimal:
+    if cost.currency != "USD":
+        raise ValueError(f"a cost is in {cost.currency}, and only USD is documented")
+    if not 0 <= cost.amount <= MOST:  # of a NaN, too
+        raise ValueError("a cost is no number of cents")
+    return cost.amount / 100
+
+
+def _day(text: str) -> date:
+    """Return the day of `2025-09-08` or `2025-09-08T00:00:00Z`: both are documented."""
+    try:
+        return date.fromisoformat(text[:10])
+    except ValueError:
+        raise ValueError("a date is not written like 2025-09-08 or 2025-09-08T00:00:00Z") from None
