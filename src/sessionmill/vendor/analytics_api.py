@@ -12,7 +12,6 @@ guide, platform.claude.com/docs/en/manage-claude/claude-code-analytics-api, whic
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -112,19 +111,23 @@ def _rows(record: Record, as_of: datetime) -> Iterator[DayUsage]:
     begin = (SOURCE, name, _day(record.date))
     sessions = record.core_metrics.num_sessions
     yield DayUsage(*begin, None, part, sessions, 0, 0, 0, 0, Decimal(0), as_of)
-    for model, of_model in _by_model(record.model_breakdown).items():
-        tokens = [of_model[name] for name in Tokens.__struct_fields__]
-        yield DayUsage(*begin, model, part, 0, *map(int, tokens), of_model["usd"], as_of)
+    rows: dict[str, DayUsage] = {}
+    for share in record.model_breakdown:
+        tokens, usd = msgspec.structs.astuple(share.tokens), _dollars(share.estimated_cost)
+        row = DayUsage(*begin, share.model, part, 0, *tokens, usd, as_of)
+        rows[share.model] = _sum(rows[share.model], row) if share.model in rows else row
+    yield from rows.values()
 
 
-def _by_model(breakdown: list[OfModel]) -> dict[str, Counter[str]]:
-    """Sum up, in case a model is named twice."""
-    sums: dict[str, Counter[str]] = {}
-    for share in breakdown:
-        of_model = sums.setdefault(share.model, Counter())
-        of_model.update(msgspec.structs.asdict(share.tokens))
-        of_model["usd"] += _dollars(share.estimated_cost)  # type: ignore[assignment] # a Decimal
-    return sums
+def _sum(one: DayUsage, other: DayUsage) -> DayUsage:
+    """Add up a model that a record names twice."""
+    return one._replace(
+        input_tokens=one.input_tokens + other.input_tokens,
+        output_tokens=one.output_tokens + other.output_tokens,
+        cache_read_tokens=one.cache_read_tokens + other.cache_read_tokens,
+        cache_creation_tokens=one.cache_creation_tokens + other.cache_creation_tokens,
+        cost_usd=one.cost_usd + other.cost_usd,
+    )
 
 
 def _dollars(cost: Cost) -> Decimal:
