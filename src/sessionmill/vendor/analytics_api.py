@@ -19,7 +19,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from sessionmill.vendor.records import MOST, DayUsage
+from sessionmill.vendor.records import MOST, DayUsage, is_amount
 
 SOURCE = "analytics_api"
 
@@ -113,8 +113,18 @@ def _rows(record: Record, as_of: datetime) -> Iterator[DayUsage]:
     yield DayUsage(*begin, None, part, sessions, 0, 0, 0, 0, Decimal(0), as_of)
     rows: dict[str, DayUsage] = {}
     for share in record.model_breakdown:
-        tokens, usd = msgspec.structs.astuple(share.tokens), _dollars(share.estimated_cost)
-        row = DayUsage(*begin, share.model, part, 0, *tokens, usd, as_of)
+        row = DayUsage(
+            *begin,
+            share.model,
+            part,
+            sessions=0,
+            input_tokens=share.tokens.input,
+            output_tokens=share.tokens.output,
+            cache_read_tokens=share.tokens.cache_read,
+            cache_creation_tokens=share.tokens.cache_creation,
+            cost_usd=_dollars(share.estimated_cost),
+            as_of=as_of,
+        )
         rows[share.model] = _sum(rows[share.model], row) if share.model in rows else row
     yield from rows.values()
 
@@ -133,7 +143,7 @@ def _sum(one: DayUsage, other: DayUsage) -> DayUsage:
 def _dollars(cost: Cost) -> Decimal:
     if cost.currency != "USD":
         raise ValueError(f"a cost is in {cost.currency}, and only USD is documented")
-    if not 0 <= cost.amount <= MOST:  # of a NaN, too
+    if not is_amount(cost.amount):
         raise ValueError("a cost is no number of cents")
     return cost.amount / 100
 

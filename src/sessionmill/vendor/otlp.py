@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from sessionmill.vendor.records import MOST, Point
+from sessionmill.vendor.records import Point, is_amount
 
 SOURCE = "otel"
 COST = "cost"
@@ -29,7 +29,7 @@ TOKEN_CLASSES = ("input", "output", "cacheRead", "cacheCreation")
 #: Of a point without any name of a person.
 NAMELESS = "(no name)"
 
-_TOKEN_METRIC, _COST_METRIC = "claude_code.token.usage", "claude_code.cost.usage"  # noqa: S105 - a metric
+_TOKEN_METRIC, _COST_METRIC = "claude_code.token.usage", "claude_code.cost.usage"
 #: Who it was, by what is known of them: the best name first.
 _NAMES = ("user.email", "user.account_uuid", "user.account_id", "user.id")
 _TEMPORALITIES = {1: "delta", 2: "cumulative"}
@@ -143,7 +143,7 @@ def _sorted(attributes: list[KeyValue]) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _nanoseconds(number: Decimal) -> int:
-    if not 0 <= number < 2**63:
+    if not is_amount(number, 2**63 - 1):
         raise ValueError("a time is no number of nanoseconds")
     return int(number)
 
@@ -154,7 +154,7 @@ def _no_time(metric: str) -> int:
 
 def _value(metric: str, point: DataPoint) -> Decimal:
     value = point.as_int if point.as_int is not None else point.as_double
-    if value is None or not 0 <= value <= MOST:  # of a NaN, too
+    if value is None or not is_amount(value):
         raise ValueError(f"{metric} has a point whose value is no count")
     if metric == _TOKEN_METRIC and value != int(value):
         raise ValueError(f"{metric} has a point with a part of a token")

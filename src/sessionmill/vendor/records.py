@@ -10,6 +10,11 @@ from typing import NamedTuple
 MOST = 2**53
 
 
+def is_amount(value: Decimal, most: int = MOST) -> bool:
+    """Tell whether a number can be a count, a time or dollars; a NaN, which is no number, not."""
+    return value.is_finite() and 0 <= value <= most
+
+
 class DayUsage(NamedTuple):
     """What the vendor counted of one name on one UTC day: a row of `vendor_usage`.
 

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from itertools import combinations
 from typing import NamedTuple
 
 from sessionmill.collect.roots import KEPT_DAYS
+from sessionmill.vendor import otlp
 
 #: The vendor's data are up to an hour late (its guide: "only data older than 1 hour is included").
 LATE = timedelta(hours=1)
@@ -160,8 +162,8 @@ def _of_the_whole(day: Compared, now: datetime) -> Iterator[Explanation]:
 
 
 def _late(day: Compared) -> timedelta:
-    """The API is late; telemetry says itself when it ends."""
-    return timedelta() if day.source == "otel" else LATE
+    """Return how late a source is: telemetry says itself when it ends."""
+    return timedelta() if day.source == otlp.SOURCE else LATE
 
 
 def _missing(day: Compared) -> Iterator[Explanation]:
@@ -178,7 +180,7 @@ def _missing(day: Compared) -> Iterator[Explanation]:
 # ── causes of parts ──
 
 
-#: Told by what names a session or a response: taken away whatever is left.
+#: Told by what names a session or a response: those are taken away after which least is left.
 _BY_KEY = (Cause.OTHER_MACHINE, Cause.NO_TELEMETRY, Cause.SHARED)
 #: Told by figures: taken away only where no class has less.
 _BY_FIGURES = (Cause.BACKGROUND, Cause.OTHER_MODELS, Cause.COPIES)
@@ -201,17 +203,15 @@ def _of_parts(day: Compared) -> Iterator[Explanation]:
 
 def _explaining_most(left: Tokens, causes: list[Cause], day: Compared) -> Iterable[Cause]:
     """Choose the causes after which least is left; the fewest of those."""
-    choices = [()] + [(cause,) for cause in causes]
-    choices += [(*choice, cause) for choice in choices for cause in causes if cause not in choice]
-    choices += [tuple(causes)]
+    choices = [c for count in range(len(causes) + 1) for c in combinations(causes, count)]
 
-    def rest(choice: tuple[Cause, ...]) -> tuple[int, int]:
+    def rest(choice: tuple[Cause, ...]) -> int:
         after = left
         for cause in choice:
             after = after.minus(day.effects[cause].tokens)
-        return after.size, len(choice)
+        return after.size
 
-    return min(choices, key=rest)
+    return min(choices, key=rest)  # of equals the first, which is the shortest
 
 
 def _of_the_rest(left: Tokens, day: Compared) -> Explanation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
 from typing import Any
@@ -18,7 +18,11 @@ from sessionmill.view.reports import Rows, named_statements
 
 COLUMNS = [
     *("day", "user", "vendor_name", "source"),
-    *(f"{whose}_{name}_tokens" for name in Tokens._fields for whose in ("ours", "theirs", "more")),
+    *(
+        f"{whose}_{name}_tokens"
+        for name in Tokens._fields
+        for whose in ("ours", "theirs", "difference")
+    ),
     *("theirs_cost_usd", "likely_cause", "detail"),
 ]
 #: A person's day, by one source; the first is the vendor's name where it is nobody's.
@@ -105,9 +109,11 @@ class _Comparison:
         self._cursor = cursor
         names = [name for (name,) in self._ask("vendor_names")]
         people = who_is_who(names, dict(self._ask("said_names")), _usernames(cursor))
-        text = DataType.utf8()
-        view = {"vendor_name": (text, [*people]), "username": (text, [*people.values()])}
-        cursor.register("_people", arrow(view))
+        columns: dict[str, tuple[DataType, Sequence[str]]] = {
+            "vendor_name": (DataType.utf8(), [*people]),
+            "username": (DataType.utf8(), [*people.values()]),
+        }
+        cursor.register("_people", arrow(columns))
 
     def _ask(self, name: str) -> list[tuple[Any, ...]]:
         return self._cursor.execute(named_statements("reconciliation")[name]).fetchall()
@@ -115,9 +121,12 @@ class _Comparison:
     def days(self) -> list[Compared]:
         """Return every person's days, with what may tell why they differ."""
         days = self._theirs()
-        self._add_ours(days)
+        covered: dict[date, list[str]] = defaultdict(list)
+        for source, day in self._ask("covered_days"):
+            covered[day].append(source)
+        self._add_ours(days, covered)
         self._add_what_is_missing(days)
-        self._add_effects(days)
+        self._add_effects(days, covered)
         by_person: dict[tuple[str, str], dict[date, Tokens]] = defaultdict(dict)
         for (who, source, day), compared in days.items():
             by_person[who, source][day] = compared.difference
@@ -145,10 +154,7 @@ class _Comparison:
             )
         return days
 
-    def _add_ours(self, days: dict[_Key, Compared]) -> None:
-        covered = defaultdict(list)
-        for source, day in self._ask("covered_days"):
-            covered[day].append(source)
+    def _add_ours(self, days: dict[_Key, Compared], covered: Mapping[date, list[str]]) -> None:
         for username, day, *figures, sessions in self._ask("ours"):
             for source in covered[day]:
                 nothing = Compared(username, (), source, day, None, None)
@@ -171,21 +177,27 @@ class _Comparison:
                 not_read=sum(at >= begin for at in not_read.get(compared.username, ())),
             )
 
-    def _add_effects(self, days: dict[_Key, Compared]) -> None:
+    def _add_effects(self, days: dict[_Key, Compared], covered: Mapping[date, list[str]]) -> None:
         effects: dict[_Key, dict[Cause, Effect]] = defaultdict(dict)
         for cause, (statement, text) in _OF_A_SOURCE.items():
             for username, source, day, *figures, names in self._ask(statement):
-                shown = text.format(len(names), ", ".join(names))
+                shown = text.format(len(names), _some(names))
                 effects[username, source, day][cause] = Effect(Tokens(*figures), shown)
         for cause, (statement, text) in _OF_A_DAY.items():
             for username, day, *figures, count in self._ask(statement):
                 effect = Effect(Tokens(*figures), text.format(count))
-                for key in [k for k in days if k[0] == username and k[2] == day]:
-                    effects[key][cause] = effect
-        for key, of_key in effects.items():
-            days[key] = replace(days[key], effects=of_key)
+                for source in covered[day]:
+                    effects[username, source, day][cause] = effect
+        for key in effects.keys() & days.keys():
+            days[key] = replace(days[key], effects=effects[key])
 
 
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_SHOWN]) + (", …" if len(names) > _MOST_SHOWN else "")
+
+
+#: Sessions and models that a detail names; `sql` shows all.
+_MOST_SHOWN = 5
 #: Statements that tell what a cause comes to, and how it is shown.
 _OF_A_SOURCE = {
     Cause.OTHER_MACHINE: ("other_machine", "of {} sessions of theirs no transcript is here: {}"),
