@@ -62,13 +62,24 @@ def test_a_day_arrives_until_an_hour_after_its_end(hours: float, arriving: bool)
     assert (causes(now, theirs=theirs(-1)) == [Cause.ARRIVING]) is arriving
 
 
-def test_a_page_that_was_fetched_before_the_day_was_over_cannot_have_all_of_it() -> None:
-    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
-    assert causes(as_of=noon, theirs=theirs(-1, -2)) == [Cause.ARRIVING]
-    just_after = datetime(2026, 3, 3, 0, 59, tzinfo=UTC)
-    assert causes(as_of=just_after, theirs=theirs(-1)) == [Cause.ARRIVING]
-    assert causes(as_of=just_after, theirs=theirs(-1), source="otel") == [Cause.UNEXPLAINED]
-    assert causes(as_of=noon, theirs=theirs(-1, 2)) == [Cause.UNEXPLAINED], "theirs has more"
+@pytest.mark.parametrize(
+    ("source", "minutes", "arriving"),
+    [
+        ("analytics_api", 0, True),
+        ("analytics_api", 59, True),
+        ("analytics_api", 60, False),
+        ("otel", -1, True),
+        ("otel", 0, False),
+    ],
+)
+def test_what_was_used_after_theirs_end_cannot_be_in_them(
+    source: str, minutes: int, arriving: bool
+) -> None:
+    last = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    given: dict[str, Any] = {"source": source, "ours_until": last}
+    given["as_of"] = last + timedelta(minutes=minutes)
+    assert (causes(**given, theirs=theirs(-1, -2)) == [Cause.ARRIVING]) is arriving
+    assert causes(**given, theirs=theirs(-1, 2)) == [Cause.UNEXPLAINED], "theirs has more"
 
 
 def test_who_has_no_row_of_theirs_is_not_in_their_figures() -> None:

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor_exports import HAIKU, SONNET, ApiDay, Telemetry, Temporality, model, request
 
-from sessionmill.app import App
-from sessionmill.config import Config
-from sessionmill.registry import Registry
+from sessionmill.store import vendor
+from sessionmill.store.memory import MemoryFacts
 from sessionmill.vendor import files
 
 DAY = date(2026, 3, 2)
@@ -26,85 +25,90 @@ Table = list[tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    with App(Config(tmp_path_factory.mktemp("facts")), Registry(), "test") as app:
-        yield app
+def facts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MemoryFacts]:
+    facts = MemoryFacts(now=NINE, spool=tmp_path_factory.mktemp("spool"))
+    yield facts
+    facts.close()
 
 
 @contextmanager
-def forgotten(app: App) -> Iterator[App]:
+def forgotten(facts: MemoryFacts) -> Iterator[MemoryFacts]:
     """Facts without anything of the vendor's."""
-    with app.facts.transaction() as cursor:
+    with facts.transaction() as cursor:
         for table in ("vendor_usage", "vendor_points", "vendor_names"):
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - ours
-    yield app
+    yield facts
 
 
-def take_in(app: App, *contents: bytes, as_of: datetime = FETCHED) -> None:
+def take_in(facts: MemoryFacts, *contents: bytes, as_of: datetime = FETCHED) -> None:
     """Import files, one command each."""
     for content in contents:
         reading = files.read(content, "a file", as_of)
-        app.take_in_vendor_usage(reading.usage, reading.points, {})
+        with facts.transaction() as cursor:
+            vendor.take_in_usage(cursor, reading.usage)
+            vendor.take_in_points(cursor, reading.points)
 
 
-def asked(app: App, columns: str, table: str = "vendor_usage") -> Table:
+def asked(facts: MemoryFacts, columns: str, table: str = "vendor_usage") -> Table:
     query = f"SELECT {columns} FROM {table} ORDER BY ALL"  # noqa: S608 - ours
-    return app.facts.cursor().execute(query).fetchall()
+    return facts.cursor().execute(query).fetchall()
 
 
-def imported(app: App, contents: Iterable[bytes]) -> Table:
+def imported(facts: MemoryFacts, contents: Iterable[bytes]) -> Table:
     """Return the table of what the vendor counted after importing files into empty ones."""
-    with forgotten(app):
-        take_in(app, *contents)
-        return asked(app, "*")
+    with forgotten(facts):
+        take_in(facts, *contents)
+        return asked(facts, "*")
 
 
-def tokens(app: App, *contents: bytes) -> Table:
-    with forgotten(app):
-        take_in(app, *contents)
-        return asked(app, f"day, {TOKENS}")
+def tokens(facts: MemoryFacts, *contents: bytes) -> Table:
+    with forgotten(facts):
+        take_in(facts, *contents)
+        return asked(facts, f"day, {TOKENS}")
 
 
 # ── the API ──
 
 
-def test_a_page_that_is_imported_again_changes_nothing(app: App) -> None:
+def test_a_page_that_is_imported_again_changes_nothing(facts: MemoryFacts) -> None:
     [page] = ApiDay(DAY).record("a@example.com", model(SONNET, 1, 2, 3, 4, cents=5)).pages()
-    assert imported(app, [page]) == imported(app, [page, page])
-    assert len(asked(app, "*")) == 2, "its model's row, and that of its sessions"
+    assert imported(facts, [page]) == imported(facts, [page, page])
+    assert len(asked(facts, "*")) == 2, "its model's row, and that of its sessions"
 
 
-def test_a_later_page_replaces_what_it_tells_more_of_whichever_comes_first(app: App) -> None:
+def test_a_later_page_replaces_what_it_tells_more_of_whichever_comes_first(
+    facts: MemoryFacts,
+) -> None:
     def page(*models: dict[str, Any]) -> bytes:
         return ApiDay(DAY).record("a@example.com", *models, sessions=len(models)).pages()[0]
 
     at_noon = page(model(SONNET, 100, 20, cents=9))
     at_night = page(model(SONNET, 100, 90, cents=30), model(HAIKU, 5))
-    assert imported(app, [at_noon, at_night, at_noon]) == imported(app, [at_night])
+    assert imported(facts, [at_noon, at_night, at_noon]) == imported(facts, [at_night])
     [row] = [
-        row for row in asked(app, "model, sessions, output_tokens, cost_usd") if row[0] is None
+        row for row in asked(facts, "model, sessions, output_tokens, cost_usd") if row[0] is None
     ]
     assert row[1] == 2
-    assert imported(app, [at_noon]) != imported(app, [at_night])
+    assert imported(facts, [at_noon]) != imported(facts, [at_night])
 
 
-def test_equal_figures_fetched_later_hold_until_later(app: App) -> None:
+def test_equal_figures_fetched_later_hold_until_later(facts: MemoryFacts) -> None:
     [page] = ApiDay(DAY).record("a@example.com", model(input=1)).pages()
     noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
     for order in ((noon, FETCHED), (FETCHED, noon)):
-        with forgotten(app):
+        with forgotten(facts):
             for as_of in order:
-                take_in(app, page, as_of=as_of)
-            assert {row[0] for row in asked(app, "as_of")} == {FETCHED.replace(tzinfo=None)}
+                take_in(facts, page, as_of=as_of)
+            assert {row[0] for row in asked(facts, "as_of")} == {FETCHED.replace(tzinfo=None)}
 
 
-def test_a_person_at_two_terminals_has_two_records_that_add_up(app: App) -> None:
+def test_a_person_at_two_terminals_has_two_records_that_add_up(facts: MemoryFacts) -> None:
     day = ApiDay(DAY).record("a@example.com", model(input=1), terminal="vscode")
     day.record("a@example.com", model(input=10), terminal="tmux")
-    take_in(app, *day.pages(1), *day.pages(2))
-    assert sum(row[0] for row in asked(app, "input_tokens")) >= 11
-    assert imported(app, day.pages(1)) == imported(app, day.pages(2))
-    assert sum(row[0] for row in asked(app, "input_tokens")) == 11
+    take_in(facts, *day.pages(1), *day.pages(2))
+    assert sum(row[0] for row in asked(facts, "input_tokens")) >= 11
+    assert imported(facts, day.pages(1)) == imported(facts, day.pages(2))
+    assert sum(row[0] for row in asked(facts, "input_tokens")) == 11
 
 
 figures = st.integers(0, 3)
@@ -120,7 +124,7 @@ records = st.tuples(
 @settings(max_examples=40)
 @given(st.lists(records, max_size=8), st.randoms())
 def test_any_order_and_repetition_of_pages_gives_the_same_table(
-    app: App, told: list[Any], random: Any
+    facts: MemoryFacts, told: list[Any], random: Any
 ) -> None:
     pages = [
         ApiDay(DAY + timedelta(days=day))
@@ -128,50 +132,52 @@ def test_any_order_and_repetition_of_pages_gives_the_same_table(
         .pages()[0]
         for name, of_model, counts, terminal, day in told
     ]
-    in_order = imported(app, pages)
+    in_order = imported(facts, pages)
     again = [*pages, *random.sample(pages, min(3, len(pages)))]
     random.shuffle(again)
-    assert imported(app, again) == in_order
-    with forgotten(app):
-        take_in(app, b"\n".join([*again, *ApiDay(DAY).pages()]))
-        assert asked(app, "*") == in_order, "all in one file"
+    assert imported(facts, again) == in_order
+    with forgotten(facts):
+        take_in(facts, b"\n".join([*again, *ApiDay(DAY).pages()]))
+        assert asked(facts, "*") == in_order, "all in one file"
 
 
 # ── telemetry ──
 
 
-def test_deltas_add_up_by_day_and_session(app: App) -> None:
+def test_deltas_add_up_by_day_and_session(facts: MemoryFacts) -> None:
     told = Telemetry("delta")
     for minute in range(3):
         told.tokens(NINE + timedelta(minutes=minute), "input", 10, session="0f3c")
         told.tokens(NINE + timedelta(minutes=minute), "cacheCreation", 5, session="77aa")
     told.tokens(NINE + timedelta(days=1), "output", 7)
     told.cost(NINE, 0.1).cost(NINE + timedelta(minutes=1), 0.2)
-    with forgotten(app):
-        take_in(app, told.content)
-        assert asked(app, f"day, session_id, {TOKENS}, cost_usd::DOUBLE") == [
+    with forgotten(facts):
+        take_in(facts, told.content)
+        assert asked(facts, f"day, session_id, {TOKENS}, cost_usd::DOUBLE") == [
             (DAY, "0f3c", 30, 0, 0, 0, 0.3),
             (DAY, "77aa", 0, 0, 0, 15, 0),
             (DAY + timedelta(days=1), "0f3c", 0, 7, 0, 0, 0),
         ]
 
 
-def test_a_cumulative_counter_counts_what_it_has_grown_by(app: App) -> None:
+def test_a_cumulative_counter_counts_what_it_has_grown_by(facts: MemoryFacts) -> None:
     told = Telemetry("cumulative", started=NINE)
     for hour in (1, 2, 30):  # 1,000 and 2,000 on the first day, 3,000 on the second
         told.tokens(NINE + timedelta(hours=hour), "input", 1000)
-    assert tokens(app, told.content) == [
+    assert tokens(facts, told.content) == [
         (DAY, 2000, 0, 0, 0),
         (DAY + timedelta(days=1), 1000, 0, 0, 0),
     ]
 
 
-def test_another_start_time_is_another_sequence_though_its_values_are_higher(app: App) -> None:
+def test_another_start_time_is_another_sequence_though_its_values_are_higher(
+    facts: MemoryFacts,
+) -> None:
     told = Telemetry("cumulative", started=NINE)
     told.tokens(NINE + timedelta(hours=1), "input", 100)
     told.restart(NINE + timedelta(hours=2))
     told.tokens(NINE + timedelta(hours=3), "input", 500)
-    assert tokens(app, told.content) == [(DAY, 600, 0, 0, 0)]
+    assert tokens(facts, told.content) == [(DAY, 600, 0, 0, 0)]
 
 
 def cumulative(*points: tuple[int, int, int]) -> bytes:
@@ -205,24 +211,24 @@ def cumulative(*points: tuple[int, int, int]) -> bytes:
     ],
 )
 def test_resets_are_seen_as_the_data_model_tells(
-    app: App, points: list[tuple[int, int, int]], added: int
+    facts: MemoryFacts, points: list[tuple[int, int, int]], added: int
 ) -> None:
-    rows = tokens(app, cumulative(*points))
+    rows = tokens(facts, cumulative(*points))
     assert sum(row[1] for row in rows) == added
-    assert tokens(app, *(cumulative(point) for point in reversed(points))) == rows
+    assert tokens(facts, *(cumulative(point) for point in reversed(points))) == rows
 
 
-def test_a_counter_that_is_exported_both_ways_is_counted_once(app: App) -> None:
+def test_a_counter_that_is_exported_both_ways_is_counted_once(facts: MemoryFacts) -> None:
     both = [
         filled(temporality, [(0, 0, "input", 7), (5, 0, "input", 8)], []) for temporality in BOTH
     ]
-    assert tokens(app, *(t.content for t in both)) == tokens(app, both[0].content)
+    assert tokens(facts, *(t.content for t in both)) == tokens(facts, both[0].content)
 
 
-def test_a_type_of_tokens_that_nobody_knows_is_kept_and_not_counted(app: App) -> None:
+def test_a_type_of_tokens_that_nobody_knows_is_kept_and_not_counted(facts: MemoryFacts) -> None:
     told = Telemetry("delta").tokens(NINE, "imagined", 7).tokens(NINE, "input", 1)
-    assert tokens(app, told.content) == [(DAY, 1, 0, 0, 0)]
-    assert len(asked(app, "*", "vendor_points")) == 2
+    assert tokens(facts, told.content) == [(DAY, 1, 0, 0, 0)]
+    assert len(asked(facts, "*", "vendor_points")) == 2
 
 
 BOTH: tuple[Temporality, ...] = ("delta", "cumulative")
@@ -260,10 +266,10 @@ def filled(
 @settings(max_examples=40)
 @given(st.lists(uses, max_size=12), st.lists(st.integers(0, 12), max_size=3), st.randoms())
 def test_delta_and_cumulative_exports_in_any_order_and_repetition_give_the_same_rows(
-    app: App, told: list[tuple[int, int, str, int]], restarts: list[int], random: Any
+    facts: MemoryFacts, told: list[tuple[int, int, str, int]], restarts: list[int], random: Any
 ) -> None:
     delta, cumulative = (filled(temporality, told, restarts) for temporality in BOTH)
-    rows = imported(app, [delta.content] if delta.lines else [])
+    rows = imported(facts, [delta.content] if delta.lines else [])
     sums = dict.fromkeys(("input", "output", "cacheRead", "cacheCreation"), 0)
     for _, _, what, amount in told:
         if what in sums:
@@ -274,20 +280,20 @@ def test_delta_and_cumulative_exports_in_any_order_and_repetition_give_the_same_
         random.shuffle(again)
         cut = random.randint(0, len(again))
         parts = [part for part in (again[:cut], again[cut:]) if part]
-        assert imported(app, [b"".join(part) for part in parts]) == rows
+        assert imported(facts, [b"".join(part) for part in parts]) == rows
 
 
 # ── what is kept ──
 
 
-def test_nothing_but_names_days_and_counts_is_kept(app: App) -> None:
+def test_nothing_but_names_days_and_counts_is_kept(facts: MemoryFacts) -> None:
     canary = "canary-7f3a"
     secret = {"prompt": canary, "host.name": canary, "cwd": canary}
     told = Telemetry("delta").tokens(NINE, "input", 1, **secret)
     page = ApiDay(DAY).record("a@example.com", model(input=1), note=canary).pages()[0]
     logs = b'{"resourceLogs":[{"body":"canary-7f3a"}]}\n'
-    with forgotten(app):
-        take_in(app, logs + told.content, page)
+    with forgotten(facts):
+        take_in(facts, logs + told.content, page)
         for table in ("vendor_usage", "vendor_points", "vendor_names"):
-            assert canary not in str(asked(app, "*", table)), table
-        assert len(asked(app, "*")) == 3
+            assert canary not in str(asked(facts, "*", table)), table
+        assert len(asked(facts, "*")) == 3

@@ -93,6 +93,8 @@ class Compared:
     theirs: Tokens | None
     theirs_cost_usd: float | None = None
     our_sessions: int = 0
+    #: The last response of ours that day; UTC.
+    ours_until: datetime | None = None
     #: As the API counts them; 0 where it does not.
     their_sessions: int = 0
     #: What happened later is not in theirs; UTC.
@@ -149,7 +151,7 @@ def _of_the_whole(day: Compared, now: datetime) -> Iterator[Explanation]:
         yield Explanation(Cause.NOT_MAPPED, f"say who it is: {names}")
     if now < ends + LATE:
         yield Explanation(Cause.ARRIVING, "the day is not over, or just over")
-    if day.as_of is not None and day.as_of < ends + _late(day) and min(day.difference) >= 0:
+    if _end_before_ours(day) and min(day.difference) >= 0:
         yield Explanation(Cause.ARRIVING, f"theirs end at {day.as_of:%Y-%m-%d %H:%M} UTC")
     if day.cancels_with:
         others = ", ".join(map(str, day.cancels_with))
@@ -161,9 +163,11 @@ def _of_the_whole(day: Compared, now: datetime) -> Iterator[Explanation]:
         yield Explanation(Cause.NO_TRANSCRIPTS, "nothing is counted on this day")
 
 
-def _late(day: Compared) -> timedelta:
-    """Return how late a source is: telemetry says itself when it ends."""
-    return timedelta() if day.source == otlp.SOURCE else LATE
+def _end_before_ours(day: Compared) -> bool:
+    """Tell whether theirs can't have the last of ours; telemetry says itself when it ends."""
+    if day.as_of is None or day.ours_until is None:
+        return False
+    return day.as_of - (timedelta() if day.source == otlp.SOURCE else LATE) < day.ours_until
 
 
 def _missing(day: Compared) -> Iterator[Explanation]:

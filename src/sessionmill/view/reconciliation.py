@@ -155,13 +155,14 @@ class _Comparison:
         return days
 
     def _add_ours(self, days: dict[_Key, Compared], covered: Mapping[date, list[str]]) -> None:
-        for username, day, *figures, sessions in self._ask("ours"):
+        for username, day, *figures, sessions, until in self._ask("ours"):
             for source in covered[day]:
                 nothing = Compared(username, (), source, day, None, None)
                 days[username, source, day] = replace(
                     days.get((username, source, day), nothing),
                     ours=Tokens(*figures),
                     our_sessions=sessions,
+                    ours_until=until.replace(tzinfo=UTC),
                 )
 
     def _add_what_is_missing(self, days: dict[_Key, Compared]) -> None:

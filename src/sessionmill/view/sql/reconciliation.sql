@@ -25,7 +25,7 @@ SELECT p.username, u.source, u.day, list(DISTINCT u.vendor_name ORDER BY u.vendo
 SELECT username, "at"::DATE AS day,
        sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
        sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT,
-       count(DISTINCT session_id)
+       count(DISTINCT session_id), max("at")
   FROM counted_usage
  WHERE responses = 1 AND agent = 'claude-code'
    AND "at"::DATE IN (SELECT day FROM vendor_usage)
