@@ -111,6 +111,8 @@ def test_output_alone_that_is_less_was_logged_in_part() -> None:
     assert causes(theirs=theirs(0, 7)) == [Cause.PARTIAL]
     assert causes(theirs=theirs(0, -7)) == [Cause.UNEXPLAINED]
     assert causes(theirs=theirs(1, 7)) == [Cause.UNEXPLAINED]
+    assert causes(theirs=theirs(0, 7), partial_responses=2) == [Cause.PARTIAL]
+    assert causes(theirs=theirs(0, 7), partial_responses=0) == [Cause.UNEXPLAINED]
 
 
 def test_more_sessions_of_theirs_are_another_machine() -> None:

@@ -295,7 +295,7 @@ def test_more_sessions_at_the_api_are_of_another_machine(team: Team) -> None:
     team.told(api((ALICE, model(SONNET, 20, 40, 600, 80)), sessions=2))
     [row] = team.compared()
     assert row["likely_cause"] == "other machine or surface"
-    assert row["detail"] == "they count 2 sessions, and 1 are here"
+    assert row["detail"] == "sessions: 2 of theirs, 1 here"
 
 
 def test_the_clients_own_requests_stand_in_no_transcript(team: Team) -> None:
@@ -337,15 +337,25 @@ def test_copies_that_they_count_each_are_counted_once_here(team: Team) -> None:
     assert team.causes() == ["copies counted once"]
 
 
-def test_output_that_was_logged_in_part_is_told(team: Team) -> None:
+def test_output_that_was_logged_in_part_is_told_where_responses_are_flagged(team: Team) -> None:
     team.has("alice/a.jsonl", session())
     team.run()
-    with team.app.facts.transaction() as cursor:
-        cursor.execute("UPDATE transcripts SET first_seen_at = TIMESTAMP '2026-03-02'")
     team.told(api((ALICE, model(SONNET, 10, 520, 300, 40))))
-    [row] = team.compared()
+
+    def flag(value: str) -> dict[str, Any]:
+        with team.app.facts.transaction() as cursor:
+            cursor.execute("UPDATE transcripts SET first_seen_at = TIMESTAMP '2026-03-02'")
+            cursor.execute(
+                "ALTER TABLE responses ADD COLUMN IF NOT EXISTS output_is_partial BOOLEAN"
+            )
+            cursor.execute(f"UPDATE responses SET output_is_partial = {value}")  # noqa: S608 - ours
+        [row] = team.compared()
+        return row
+
+    row = flag("true")
     assert row["likely_cause"] == "partial output logged"
-    assert row["detail"] == "500 tokens of output, and no other"
+    assert row["detail"] == "500 tokens of output, and no other; responses logged in part: 1"
+    assert flag("false")["likely_cause"] == "unexplained"
 
 
 def test_a_request_that_ends_after_midnight_is_a_day_boundary(team: Team) -> None:

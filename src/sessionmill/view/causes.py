@@ -103,6 +103,8 @@ class Compared:
     first_seen_at: datetime | None = None
     #: Transcripts of the person, written to that day or later, that are not taken in.
     not_read: int = 0
+    #: Responses whose output is flagged as logged in part; None where nothing flags them.
+    partial_responses: int | None = None
     effects: Mapping[Cause, Effect] = field(default_factory=dict)
     #: Neighbouring days whose differences and this one's add up to nothing.
     cancels_with: tuple[date, ...] = ()
@@ -222,10 +224,13 @@ def _of_the_rest(left: Tokens, day: Compared) -> Explanation:
     if max(left) <= 0:
         for explanation in _missing(day):
             return explanation
-        if left == Tokens(output=left.output):
-            return Explanation(Cause.PARTIAL, f"{-left.output:,} tokens of output, and no other")
+        if left == Tokens(output=left.output) and day.partial_responses != 0:
+            flagged = day.partial_responses
+            of = "" if flagged is None else f"; responses logged in part: {flagged:,}"
+            detail = f"{-left.output:,} tokens of output, and no other{of}"
+            return Explanation(Cause.PARTIAL, detail)
         if day.their_sessions > day.our_sessions:
-            detail = f"they count {day.their_sessions} sessions, and {day.our_sessions} are here"
+            detail = f"sessions: {day.their_sessions} of theirs, {day.our_sessions} here"
             return Explanation(Cause.OTHER_MACHINE, detail)
     parts = (f"{name} {value:+,}" for name, value in zip(left._fields, left, strict=True) if value)
     return Explanation(Cause.UNEXPLAINED, "left: " + ", ".join(parts))

@@ -126,6 +126,7 @@ class _Comparison:
             covered[day].append(source)
         self._add_ours(days, covered)
         self._add_what_is_missing(days)
+        self._add_partial(days)
         self._add_effects(days, covered)
         by_person: dict[tuple[str, str], dict[date, Tokens]] = defaultdict(dict)
         for (who, source, day), compared in days.items():
@@ -178,6 +179,14 @@ class _Comparison:
                 not_read=sum(at >= begin for at in not_read.get(compared.username, ())),
             )
 
+    def _add_partial(self, days: dict[_Key, Compared]) -> None:
+        if not self._ask("flags_partial"):
+            return
+        flagged = {(username, day): count for username, day, count in self._ask("partial")}
+        for key, compared in days.items():
+            count = flagged.get((compared.username, compared.day), 0)
+            days[key] = replace(compared, partial_responses=count)
+
     def _add_effects(self, days: dict[_Key, Compared], covered: Mapping[date, list[str]]) -> None:
         effects: dict[_Key, dict[Cause, Effect]] = defaultdict(dict)
         for cause, (statement, text) in _OF_A_SOURCE.items():
@@ -201,12 +210,12 @@ def _some(names: list[str]) -> str:
 _MOST_SHOWN = 5
 #: Statements that tell what a cause comes to, and how it is shown.
 _OF_A_SOURCE = {
-    Cause.OTHER_MACHINE: ("other_machine", "of {} sessions of theirs no transcript is here: {}"),
-    Cause.NO_TELEMETRY: ("no_telemetry", "{} sessions here they never name: {}"),
+    Cause.OTHER_MACHINE: ("other_machine", "sessions of theirs without a transcript here, {}: {}"),
+    Cause.NO_TELEMETRY: ("no_telemetry", "sessions here that they never name, {}: {}"),
     Cause.BACKGROUND: ("background", "the client's own requests, which no transcript tells: {1}"),
     Cause.OTHER_MODELS: ("other_models", "{1}"),
 }
 _OF_A_DAY = {
-    Cause.SHARED: ("shared", "{} responses are also in another user's transcripts"),
-    Cause.COPIES: ("copies", "{} copies of responses that are counted once"),
+    Cause.SHARED: ("shared", "responses that are in another user's transcripts, too: {}"),
+    Cause.COPIES: ("copies", "copies of responses: {}"),
 }

@@ -51,6 +51,17 @@ SELECT t.username, list(t.mtime_ns)
    AND (s.processed_at IS NULL OR s.failing_since IS NOT NULL OR s.dead_at IS NOT NULL)
  GROUP BY t.username;
 
+-- name: flags_partial
+SELECT column_name
+  FROM duckdb_columns()
+ WHERE table_name = 'responses' AND column_name = 'output_is_partial';
+
+-- name: partial
+SELECT username, "at"::DATE AS day, count(*)
+  FROM responses
+ WHERE counted AND agent = 'claude-code' AND output_is_partial
+ GROUP BY ALL;
+
 -- name: other_machine
 -- Sessions of theirs that no transcript of the person belongs to.
 SELECT p.username, u.source, u.day,
