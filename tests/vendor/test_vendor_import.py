@@ -218,6 +218,19 @@ def test_resets_are_seen_as_the_data_model_tells(
     assert tokens(facts, *(cumulative(point) for point in reversed(points))) == rows
 
 
+def test_a_client_that_is_idle_for_days_has_a_row_for_none_of_them(facts: MemoryFacts) -> None:
+    told = Telemetry("cumulative", started=NINE)
+    for hour in (1, 26, 50):
+        told.tokens(NINE + timedelta(hours=hour), "input", 7 if hour == 1 else 0)
+    assert tokens(facts, told.content) == [(DAY, 7, 0, 0, 0)]
+
+
+def test_a_moment_that_is_told_twice_has_the_greater_value(facts: MemoryFacts) -> None:
+    less, more = cumulative((1, 2, 5)), cumulative((1, 2, 9))
+    assert tokens(facts, less, more) == tokens(facts, more, less) == tokens(facts, more)
+    assert tokens(facts, less + more) == tokens(facts, more) != tokens(facts, less)
+
+
 def test_a_counter_that_is_exported_both_ways_is_counted_once(facts: MemoryFacts) -> None:
     both = [
         filled(temporality, [(0, 0, "input", 7), (5, 0, "input", 8)], []) for temporality in BOTH
