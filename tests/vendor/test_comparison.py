@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,46 @@ def test_cache_writes_of_both_durations_are_compared_with_the_vendors_one_class(
     assert [row[f"theirs_{name}_tokens"] for name in CLASSES] == [10, 20, 300, 40]
     assert [row[f"difference_{name}_tokens"] for name in CLASSES] == [0, 0, 0, 0]
     assert (row["day"], row["user"], row["vendor_name"]) == (DAY, "alice", ALICE)
-    assert (row["theirs_cost_usd"], row["likely_cause"], row["detail"]) == (0.05, None, None)
+    assert (row["likely_cause"], row["detail"]) == (None, None)
+
+
+def test_costs_are_told_both_ways(team: Team) -> None:
+    # 10 + 20 + 300 + 30 + 10 tokens at 3, 15, 0.30, 3.75 and 6 dollars for a million.
+    ours = Decimal("0.000593")
+    team.has("alice/a.jsonl", session())
+    team.has("bob/a.jsonl", session("77aa", model="a model of nobody's"))
+    team.run()
+    team.told(api((ALICE, AS_API), (BOB, AS_API), ("carol@example.com", AS_API)))
+    alice, bob, carol = team.compared()
+    assert alice["ours_cost_usd"] == ours
+    assert alice["theirs_cost_usd"] == Decimal("0.05")
+    assert alice["difference_cost_usd"] == ours - Decimal("0.05")
+    assert alice["unpriced_responses"] == 0
+    assert (bob["ours_cost_usd"], bob["difference_cost_usd"], bob["unpriced_responses"]) == (
+        None,
+        None,
+        1,
+    )
+    assert carol["difference_cost_usd"] == Decimal("-0.05")
+
+
+def test_absurd_figures_of_a_damaged_line_are_no_error(team: Team) -> None:
+    told, most = session(), 2**63 - 1
+    for _ in range(2):
+        told.response(
+            input_tokens=most,
+            output_tokens=most,
+            cache_read_tokens=most,
+            cache_write_5m_tokens=most,
+            cache_write_1h_tokens=most,
+        )
+    team.has("alice/a.jsonl", told)
+    team.has("alice/b.jsonl", told.fork("77aa"))
+    team.has("bob/a.jsonl", told)
+    team.run()
+    team.told(as_telemetry(), as_telemetry("far away"))
+    row = team.compared()[0]
+    assert row["ours_cache_write_tokens"] == 4 * most + 40
 
 
 def test_days_are_utc_and_a_difference_is_ours_minus_theirs(team: Team) -> None:
@@ -210,7 +250,7 @@ def test_two_names_of_one_person_are_one_person(team: Team) -> None:
     [row] = team.compared()
     assert row["vendor_name"] == f"{ALICE}, ci key"
     assert row["likely_cause"] is None
-    assert row["theirs_cost_usd"] == 0.02
+    assert row["theirs_cost_usd"] == Decimal("0.02")
 
 
 def test_whom_nobody_knows_is_listed_with_what_to_say(team: Team) -> None:

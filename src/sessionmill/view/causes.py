@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
@@ -91,7 +92,12 @@ class Compared:
     day: date
     ours: Tokens | None
     theirs: Tokens | None
-    theirs_cost_usd: float | None = None
+    #: By list price; None where nothing of it has one.
+    ours_cost_usd: Decimal | None = Decimal(0)
+    #: As the vendor estimates it.
+    theirs_cost_usd: Decimal = Decimal(0)
+    #: Of ours: they cost something, and it is not known what.
+    unpriced_responses: int = 0
     our_sessions: int = 0
     #: The last response of ours that day; UTC.
     ours_until: datetime | None = None
@@ -108,6 +114,13 @@ class Compared:
     effects: Mapping[Cause, Effect] = field(default_factory=dict)
     #: Neighbouring days whose differences and this one's add up to nothing.
     cancels_with: tuple[date, ...] = ()
+
+    @property
+    def cost_difference(self) -> Decimal | None:
+        """Ours minus theirs, as far as ours is priced."""
+        if self.ours_cost_usd is None:
+            return None
+        return self.ours_cost_usd - self.theirs_cost_usd
 
     @property
     def difference(self) -> Tokens:

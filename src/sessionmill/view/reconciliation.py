@@ -23,8 +23,14 @@ COLUMNS = [
         for name in Tokens._fields
         for whose in ("ours", "theirs", "difference")
     ),
-    *("theirs_cost_usd", "likely_cause", "detail"),
+    *("ours_cost_usd", "theirs_cost_usd", "difference_cost_usd", "unpriced_responses"),
+    *("likely_cause", "detail"),
 ]
+#: What the costs are, said wherever they are shown.
+ESTIMATES = (
+    "Costs are estimates on both sides and no bills: ours at list price, or at the prices you set, "
+    "without unpriced_responses. To see what is priced how: sessionmill prices"
+)
 #: A person's day, by one source; the first is the vendor's name where it is nobody's.
 _Key = tuple[str, str, date]
 
@@ -79,7 +85,8 @@ def compare(
         and (until is None or day.day < until)
         and user in (None, day.username)
     ]
-    return Rows(COLUMNS, sorted(values, key=lambda row: (row[0], row[1] is None, *row[1:4])))
+    values.sort(key=lambda row: (row[0], row[1] is None, *row[1:4]))
+    return Rows(COLUMNS, values, note=ESTIMATES)
 
 
 def _row(day: Compared, now: datetime) -> tuple[Any, ...]:
@@ -91,7 +98,10 @@ def _row(day: Compared, now: datetime) -> tuple[Any, ...]:
         ", ".join(day.vendor_names) or None,
         day.source,
         *(value for of_class in figures for value in of_class),
+        day.ours_cost_usd,
         day.theirs_cost_usd,
+        day.cost_difference,
+        day.unpriced_responses,
         "; ".join(e.cause for e in explanations) or None,
         "; ".join(e.detail for e in explanations) or None,
     )
@@ -156,7 +166,7 @@ class _Comparison:
         return days
 
     def _add_ours(self, days: dict[_Key, Compared], covered: Mapping[date, list[str]]) -> None:
-        for username, day, *figures, sessions, until in self._ask("ours"):
+        for username, day, *figures, sessions, until, cost, unpriced in self._ask("ours"):
             for source in covered[day]:
                 nothing = Compared(username, (), source, day, None, None)
                 days[username, source, day] = replace(
@@ -164,6 +174,8 @@ class _Comparison:
                     ours=Tokens(*figures),
                     our_sessions=sessions,
                     ours_until=until.replace(tzinfo=UTC),
+                    ours_cost_usd=cost,
+                    unpriced_responses=unpriced,
                 )
 
     def _add_what_is_missing(self, days: dict[_Key, Compared]) -> None:

@@ -1,6 +1,6 @@
 -- What the vendor counted beside what is counted here, by person, source and UTC day. `_people` is
 -- a view of (vendor_name, username). Token classes come in the order of `Tokens`: input, output,
--- cache read, cache write.
+-- cache read, cache write. Sums are HUGEINT: absurd figures of a damaged line must not be an error.
 
 -- name: vendor_names
 SELECT DISTINCT vendor_name FROM vendor_usage ORDER BY ALL;
@@ -13,9 +13,9 @@ SELECT DISTINCT username FROM transcripts;
 
 -- name: theirs
 SELECT p.username, u.source, u.day, list(DISTINCT u.vendor_name ORDER BY u.vendor_name),
-       sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
-       sum(cache_creation_tokens)::BIGINT,
-       round(sum(cost_usd), 6)::DOUBLE, sum(sessions)::BIGINT, max(as_of)
+       sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+       sum(cache_creation_tokens),
+       round(sum(cost_usd), 6), sum(sessions), max(as_of)
   FROM vendor_usage u
        LEFT JOIN _people p USING (vendor_name)
  GROUP BY p.username, u.source, u.day, CASE WHEN p.username IS NULL THEN u.vendor_name END;
@@ -23,9 +23,11 @@ SELECT p.username, u.source, u.day, list(DISTINCT u.vendor_name ORDER BY u.vendo
 -- name: ours
 -- The vendor's sources tell of Claude Code alone.
 SELECT username, "at"::DATE AS day,
-       sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
-       sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT,
-       count(DISTINCT session_id), max("at")
+       sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+       sum(cache_write_5m_tokens) + sum(cache_write_1h_tokens),
+       count(DISTINCT session_id), max("at"),
+       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6),
+       sum(unpriced_responses)
   FROM counted_usage
  WHERE responses = 1 AND agent = 'claude-code'
    AND "at"::DATE IN (SELECT day FROM vendor_usage)
@@ -65,8 +67,8 @@ SELECT username, "at"::DATE AS day, count(*)
 -- name: other_machine
 -- Sessions of theirs that no transcript of the person belongs to.
 SELECT p.username, u.source, u.day,
-       -sum(input_tokens)::BIGINT, -sum(output_tokens)::BIGINT, -sum(cache_read_tokens)::BIGINT,
-       -sum(cache_creation_tokens)::BIGINT, list(DISTINCT u.session_id ORDER BY u.session_id)
+       -sum(input_tokens), -sum(output_tokens), -sum(cache_read_tokens),
+       -sum(cache_creation_tokens), list(DISTINCT u.session_id ORDER BY u.session_id)
   FROM vendor_usage u
        JOIN _people p USING (vendor_name)
        ANTI JOIN transcripts t ON t.username = p.username AND t.session_id = u.session_id
@@ -82,8 +84,8 @@ WITH named AS (
      WHERE u.session_id IS NOT NULL
 )
 SELECT c.username, n.source, n.day,
-       sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
-       sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT,
+       sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+       sum(cache_write_5m_tokens) + sum(cache_write_1h_tokens),
        list(DISTINCT c.session_id ORDER BY c.session_id)
   FROM counted_usage c
        JOIN (SELECT DISTINCT username, source, day FROM named) n
@@ -96,8 +98,8 @@ SELECT c.username, n.source, n.day,
 -- name: background
 -- What the client asked for itself: `query_source` of the monitoring page.
 SELECT p.username, u.source, u.day,
-       -sum(input_tokens)::BIGINT, -sum(output_tokens)::BIGINT, -sum(cache_read_tokens)::BIGINT,
-       -sum(cache_creation_tokens)::BIGINT, list(DISTINCT u.model ORDER BY u.model)
+       -sum(input_tokens), -sum(output_tokens), -sum(cache_read_tokens),
+       -sum(cache_creation_tokens), list(DISTINCT u.model ORDER BY u.model)
   FROM vendor_usage u
        JOIN _people p USING (vendor_name)
        SEMI JOIN transcripts t ON t.username = p.username AND t.session_id = u.session_id
@@ -107,8 +109,8 @@ SELECT p.username, u.source, u.day,
 -- name: other_models
 -- Models of theirs that no response of that person and day names.
 SELECT p.username, u.source, u.day,
-       -sum(input_tokens)::BIGINT, -sum(output_tokens)::BIGINT, -sum(cache_read_tokens)::BIGINT,
-       -sum(cache_creation_tokens)::BIGINT, list(DISTINCT u.model ORDER BY u.model)
+       -sum(input_tokens), -sum(output_tokens), -sum(cache_read_tokens),
+       -sum(cache_creation_tokens), list(DISTINCT u.model ORDER BY u.model)
   FROM vendor_usage u
        JOIN _people p USING (vendor_name)
        ANTI JOIN counted_usage c
@@ -123,8 +125,8 @@ SELECT p.username, u.source, u.day,
 
 -- name: copies
 SELECT username, "at"::DATE AS day,
-       -sum(input_tokens)::BIGINT, -sum(output_tokens)::BIGINT, -sum(cache_read_tokens)::BIGINT,
-       -sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT, count(*)
+       -sum(input_tokens), -sum(output_tokens), -sum(cache_read_tokens),
+       -sum(cache_write_5m_tokens) - sum(cache_write_1h_tokens), count(*)
   FROM responses
  WHERE NOT counted AND agent = 'claude-code'
    AND "at"::DATE IN (SELECT day FROM vendor_usage)
@@ -133,8 +135,8 @@ SELECT username, "at"::DATE AS day,
 -- name: shared
 -- Responses that are counted for several usernames, and were answered once.
 SELECT r.username, r."at"::DATE AS day,
-       sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
-       sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT, count(*)
+       sum(input_tokens), sum(output_tokens), sum(cache_read_tokens),
+       sum(cache_write_5m_tokens) + sum(cache_write_1h_tokens), count(*)
   FROM responses r
  WHERE counted AND agent = 'claude-code'
    AND "at"::DATE IN (SELECT day FROM vendor_usage)
