@@ -90,8 +90,8 @@ class NotVendorUsage(UsageError):
         super().__init__(
             f"{name} is neither a page of the Claude Code Analytics API (an object with `data` and "
             "`has_more`) nor metrics in OpenTelemetry's JSON (objects with `resourceMetrics`), so "
-            "there is nothing in it to compare with. Nothing was imported. How to get one: "
-            "docs/reconciliation.md"
+            "there is nothing in it to compare with. Nothing was imported. What is meant: "
+            "sessionmill reconcile --help"
         )
 
 
