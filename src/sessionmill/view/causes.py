@@ -129,7 +129,7 @@ class Compared:
 
 
 def explain(day: Compared, now: datetime) -> list[Explanation]:
-    """Return why a day differs, what explains most first; nothing where it does not."""
+    """Return why a day differs, one cause after the other; nothing where it does not."""
     if not day.difference.size:
         return []
     whole = next(_of_the_whole(day, now), None)
