@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from sessionmill.registry import Registry
 from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
+from sessionmill.store import vendor
 from sessionmill.store.facts import Facts
 from sessionmill.store.known import (
     KnownTranscript,
@@ -25,6 +26,7 @@ from sessionmill.store.known import (
 )
 from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
+from sessionmill.vendor.records import DayUsage, Point
 
 
 def now() -> datetime:
@@ -105,6 +107,16 @@ class App:
         with self.facts.transaction() as writing:
             begin_anew(writing, processor.name, readable)
         return Reprocessed(len(readable), len(kept), self.run([processor], walk))
+
+    def take_in_vendor_usage(
+        self, usage: Sequence[DayUsage], points: Sequence[Point], said: Mapping[str, str]
+    ) -> None:
+        """Take in, all together, what the vendor counted, and usernames by the vendor's names."""
+        if usage or points or said:
+            with self.facts.transaction() as cursor:
+                vendor.take_in_usage(cursor, usage)
+                vendor.take_in_points(cursor, points)
+                vendor.say_who(cursor, said)
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names.

@@ -6,6 +6,7 @@
     · SessionUnknown
     · IdUnknown
     · NotOneSelect
+    · NotVendorUsage
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
@@ -14,6 +15,7 @@
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
+  - VendorUsageMalformed what the vendor counted is not written as the vendor documents it
   - TranscriptGone       its file is deleted: what was read of it is all there is
   - TranscriptUnreadable its content can't be had now: no processor's fault
     · CannotRead         the system refuses to open or read it
@@ -79,6 +81,28 @@ class IdUnknown(UsageError):
 
 class NotOneSelect(UsageError):
     """User SQL that is not exactly one SELECT or EXPLAIN, or that writes."""
+
+
+class NotVendorUsage(UsageError):
+    """A file that is none of those that tell what the vendor counted."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is neither a page of the Claude Code Analytics API (an object with `data` and "
+            "`has_more`) nor metrics in OpenTelemetry's JSON (objects with `resourceMetrics`), so "
+            "there is nothing in it to compare with. Nothing was imported. What is meant: "
+            "sessionmill reconcile --help"
+        )
+
+
+class VendorUsageMalformed(SessionmillError):
+    """A file of a known kind holds what its documentation does not allow."""
+
+    def __init__(self, name: str, line: int, reason: str) -> None:
+        super().__init__(
+            f"{name}, line {line}: {reason}. Half of it would be compared as if it were all, so "
+            "nothing was imported, of the other files neither. Fetch it again, or leave it out."
+        )
 
 
 class Busy(SessionmillError):

@@ -20,6 +20,9 @@ CORE_NAMES = frozenset(
         "schema_version",
         "commits",
         "prices",
+        "vendor_usage",
+        "vendor_points",
+        "vendor_names",
     }
 )
 

@@ -53,6 +53,7 @@ def test_there_are_the_commands_that_the_readme_speaks_of() -> None:
         "status",
         "doctor",
         "report usage",
+        "reconcile",
         "sql",
         "demo",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -81,6 +82,23 @@ def test_a_person_whose_name_begins_anothers_takes_nobody_along(
     for user, left in (("al", {"alice", "o'al"}), ("o'al", {"alice"})):
         assert forget(data, user, tmp_path).status == 0
         assert set(by_user(mill)) == left
+
+
+def test_what_the_vendor_counted_of_a_person_is_removed_by_the_vendors_name(
+    mill: Mill, data: Path, team: Path, tmp_path: Path
+) -> None:
+    name = "a.liddell@example.com"
+    actor = {"type": "user_actor", "email_address": name}
+    record = {"date": "2026-03-02", "actor": actor, "model_breakdown": []}
+    page = tmp_path / "page.json"
+    page.write_text(json.dumps({"data": [record], "has_more": False, "next_page": None}))
+    assert mill("reconcile", page, "--as", f"{name}=alice").status == 0
+    assert name.encode() in (data / "facts.duckdb").read_bytes()
+
+    shutil.rmtree(team / "alice")
+    for removed in ("alice", name):
+        assert forget(data, removed, tmp_path).status == 0
+    assert name.encode() not in (data / "facts.duckdb").read_bytes()
 
 
 @pytest.mark.usefixtures("team")

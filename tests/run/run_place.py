@@ -18,13 +18,12 @@ from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
-from sessionmill.store.facts import Facts
+from sessionmill.store.facts import CORE_TABLES, Facts
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.testing import ClaudeTranscript, FakeClock
 
 #: Where the modules of the tests' processors lie.
 HERE = Path(__file__).parent
-CORE = ("transcripts", "session_processor_state", "runs", "in_flight", "schema_version", "commits")
 
 
 def told(name: str, prompts: int = 1) -> ClaudeTranscript:
@@ -140,7 +139,7 @@ class Place:
     def tables(self) -> list[str]:
         """Return the tables of processors."""
         found = self.column("SELECT table_name FROM duckdb_tables() ORDER BY table_name")
-        return [name for name in found if name not in CORE]
+        return [name for name in found if name not in CORE_TABLES]
 
 
 def figures(tally: Tally) -> dict[str, Any]:

@@ -133,6 +133,18 @@ _command(
 )
 _command(
     app,
+    "reconcile",
+    "reconcile:reconcile",
+    "Compare with what the vendor counted, by person and UTC day, and tell the likely cause of each"
+    " difference. FILEs are pages of the Claude Code Analytics API, or Claude Code's metrics in"
+    " OpenTelemetry's JSON; they are recognised by what they hold, and imported first. Without any:"
+    " what was imported before.",
+    "reconcile 2026-03-02.json",
+    "reconcile metrics.jsonl --as a.liddell@example.com=alice",
+    "reconcile --user alice --since 2026-03-01",
+)
+_command(
+    app,
     "sql",
     "reports:sql",
     "Ask the facts anything, in SQL; nothing can be changed.",

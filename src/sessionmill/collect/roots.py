@@ -17,7 +17,7 @@ from sessionmill.contracts import PathKind
 _SUBAGENTS = "/subagents/"
 
 #: What Claude Code's own documentation gives as the default of `cleanupPeriodDays`.
-_KEPT_DAYS = 30
+KEPT_DAYS = 30
 
 RootKind = Literal["sessions", "claude", "codex"]
 
@@ -77,10 +77,10 @@ def kept_days(home: Path) -> int:
     """Return after how many days Claude Code deletes a transcript of its home."""
     try:
         said = json.loads((home / "settings.json").read_text("utf-8"))
-        days = said.get("cleanupPeriodDays", _KEPT_DAYS)
+        days = said.get("cleanupPeriodDays", KEPT_DAYS)
     except (OSError, ValueError, AttributeError, RecursionError):
-        return _KEPT_DAYS
-    return days if type(days) is int else _KEPT_DAYS
+        return KEPT_DAYS
+    return days if type(days) is int else KEPT_DAYS
 
 
 def path_kind(session_key: str) -> PathKind:

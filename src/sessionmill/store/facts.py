@@ -33,6 +33,9 @@ CORE_TABLES = frozenset(
         "schema_version",
         "commits",
         "prices",
+        "vendor_usage",
+        "vendor_points",
+        "vendor_names",
     }
 )
 #: Bytes that stay free, so that a checkpoint, without which the file cannot be closed, has room.

@@ -1,0 +1,1 @@
+"""What the vendor counted, as its own exports tell it: bytes to rows, pure."""
