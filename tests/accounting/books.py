@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
 from sessionmill.plugins import Processor, build
+from sessionmill.recount import election
 from sessionmill.registry import Registry
 from sessionmill.run import messages
 from sessionmill.run.batches import Gathered, batches
@@ -33,11 +33,8 @@ from sessionmill.run.extracting import Extracting
 from sessionmill.run.messages import Channel, Progress
 from sessionmill.run.note import Note
 from sessionmill.run.tally import Tally
-from sessionmill.view import reports
-
-sys.path.append(str(Path(__file__).parents[2]))
-from bench import recount
 from sessionmill.testing import Transcript
+from sessionmill.view import reports
 
 Row = dict[str, Any]
 
@@ -170,8 +167,8 @@ class Books:
         return dict(zip(rows.columns, rows.values[0], strict=True))
 
     def recounted(self) -> dict[str, int]:
-        """Return what bench/recount.py, which shares no code with the product, says of it all."""
-        return recount.recount(recount.files_of_everyone(self.sessions))
+        """Return what the second count, which shares no code with the first, says of it all."""
+        return election.recount(election.files_of_everyone(self.sessions))
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table, with every column."""

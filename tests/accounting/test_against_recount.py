@@ -1,4 +1,4 @@
-"""The product's figures against those of bench/recount.py, which shares no code with it."""
+"""The tables' figures against those of the second count, which shares no code with the first."""
 
 from __future__ import annotations
 
