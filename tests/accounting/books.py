@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from sessionmill.app import App
+from sessionmill.audit.comparison import Comparison, compare
+from sessionmill.audit.reading import recounted
+from sessionmill.audit.stored import stored
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
@@ -169,6 +172,11 @@ class Books:
     def recounted(self) -> dict[str, int]:
         """Return what the second count, which shares no code with the first, says of it all."""
         return election.recount(election.files_of_everyone(self.sessions))
+
+    def audit(self) -> Comparison:
+        """Compare the tables with the second count, as `sessionmill audit-usage` does."""
+        tables = stored(self.app.facts.cursor(), version=1)
+        return compare(tables, recounted(tables.transcripts))
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table, with every column."""

@@ -8,7 +8,7 @@ import pytest
 from books import Books
 from hypothesis import given
 from hypothesis import strategies as st
-from made_up import edges, examples, families
+from made_up import beginning, examples, families
 
 #: What may befall a file: which one, which, how much of it is there.
 Event = tuple[int, str, int]
@@ -30,12 +30,6 @@ histories = st.tuples(
     ),
     st.lists(st.booleans(), min_size=STEPS + 1, max_size=STEPS + 1),
 )
-
-
-def beginning(content: bytes, part: int) -> bytes:
-    """Cut a transcript in a line or at its edges, where reading may have found it."""
-    places = edges(content) or [0]
-    return content[: places[part % len(places)]]
 
 
 def happen(books: Books, user: str, files: dict[str, bytes], event: Event) -> None:

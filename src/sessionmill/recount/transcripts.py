@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,7 +36,7 @@ def _decompressed(path: Path, file: BinaryIO) -> Iterator[bytes]:
     import zstandard
 
     if path.name.endswith(".gz"):
-        read = gzip.GzipFile(fileobj=file).read
+        read: Callable[[int], bytes] = gzip.GzipFile(fileobj=file).read
     else:
         whole = zstandard.ZstdDecompressor(max_window_size=2**27)
         read = whole.stream_reader(file, read_across_frames=True, closefd=False).read
