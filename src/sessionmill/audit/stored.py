@@ -51,6 +51,8 @@ class Stored:
     rows: dict[str, list[StoredRow]]
     #: What reports add up: (username, session id, figure by class).
     figures: dict[str, list[tuple[str, str, dict[str, int]]]]
+    #: Of Claude Code by day, UTC: input, output, cache read, cache written.
+    days: dict[str, tuple[int, int, int, int]]
 
 
 def stored(cursor: duckdb.DuckDBPyConnection, version: int) -> Stored:
@@ -69,7 +71,9 @@ def stored(cursor: duckdb.DuckDBPyConnection, version: int) -> Stored:
     names = [column[0] for column in cursor.description or ()][3:]
     for key, user, session, *figures in cursor.fetchall():
         figures_of[key].append((user, session, dict(zip(names, figures, strict=True))))
-    return Stored([KnownTranscript(*row) for row in known], rows, figures_of)
+    by_day = cursor.execute(sql["claude_by_day"]).fetchall()
+    days = {day: (fresh, output, read, write) for day, fresh, output, read, write in by_day}
+    return Stored([KnownTranscript(*row) for row in known], rows, figures_of, days)
 
 
 @cache

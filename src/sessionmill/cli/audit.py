@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from sessionmill.audit import listing
+from sessionmill.audit.ccusage import Against, against_ccusage
 from sessionmill.audit.comparison import Comparison, compare
 from sessionmill.audit.reading import recounted
 from sessionmill.audit.stored import Stored, stored
@@ -17,6 +18,10 @@ from sessionmill.errors import UsageError
 
 def audit_usage(
     *,
+    against: Annotated[
+        Literal["ccusage"] | None,
+        Parameter(help="Also another program, and why its figures differ."),
+    ] = None,
     limit: Annotated[int, Parameter(help="Differences that are told one by one.")] = 20,
     json: Json = False,
     db: Db = None,
@@ -26,11 +31,13 @@ def audit_usage(
         raise UsageError("--limit is more than zero")
     tables = _stored(db)
     # The facts are closed by now: others may run while this reads every transcript.
+    other = against_ccusage(tables.transcripts, tables.days) if against else None
     comparison = compare(tables, recounted(tables.transcripts))
     if json:
-        print_json(_document(comparison, limit))
+        print_json(_document(comparison, limit) | _document_against(other))
     else:
         _print(comparison, limit)
+        _print_against(other)
     return 0 if comparison.same else 1
 
 
@@ -52,6 +59,21 @@ def _document(comparison: Comparison, limit: int) -> dict[str, object]:
     }
 
 
+def _document_against(other: Against | None) -> dict[str, Any]:
+    if other is None:
+        return {}
+    return {
+        "against": {
+            "program": "ccusage",
+            "version": other.version,
+            "totals": other.totals().document(),
+            "days": other.days().document(),
+            "rules": other.rules().document(),
+            "verdict": other.verdict(),
+        }
+    }
+
+
 def _print(comparison: Comparison, limit: int) -> None:
     print_rows(listing.totals(comparison), as_json=False)
     for title, rows in (
@@ -66,3 +88,13 @@ def _print(comparison: Comparison, limit: int) -> None:
     for _, count, meaning in listing.left_out(comparison).values:
         print_line(f"Left out on both sides: {count:,} transcripts {meaning}")
     print_line(listing.verdict(comparison))
+
+
+def _print_against(other: Against | None) -> None:
+    if other is not None:
+        print(f"\nAgainst ccusage {other.version}, of Claude Code's responses:")
+        print_rows(other.totals(), as_json=False)
+        print("\nWhat sessionmill counts more, or less, because of its rules:")
+        print_rows(other.rules(), as_json=False)
+        print()
+        print_line(other.verdict())

@@ -32,9 +32,17 @@ def lines_of(content: bytes) -> Iterator[tuple[int, Json | None]]:
         offset += len(line) + 1
     # Without its newline a line is still being written: it counts only once it is whole.
     start = _start(offset, last)
-    _, unended = _loads(last[start - offset :]) if len(last) <= LONGEST else (False, None)
-    if isinstance(unended, dict):
+    if len(last) <= LONGEST and (unended := _whole_object(last[start - offset :])) is not None:
         yield start, unended
+
+
+def _whole_object(line: bytes) -> Json | None:
+    """Return the object that an unended line is; None where it may still go on."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _line(offset: int, line: bytes) -> Iterator[tuple[int, Json | None]]:
@@ -67,16 +75,21 @@ def _objects_of(line: bytes) -> list[tuple[int, Json]] | None:
 def _loads(line: bytes) -> tuple[bool, object]:
     """Return whether the line is one JSON value, and the value."""
     try:
-        return True, json.loads(line.decode("utf-8"))
+        return True, json.loads(_text(line))
     except (ValueError, RecursionError):
         return False, None
+
+
+def _text(line: bytes) -> str:
+    """Decode a line; bytes that are no UTF-8 stay apart, for `as_text` to replace."""
+    return line.decode("utf-8", "surrogateescape")
 
 
 def _several_objects(line: bytes) -> list[tuple[int, Json]] | None:
     """Return the objects of a line that holds nothing else but NULs and spaces, else None."""
     found: list[tuple[int, Json]] = []
     try:
-        rest = line.decode("utf-8")
+        rest = _text(line)
         place = 0
         while bare := rest.lstrip("\0 \t\r"):
             place += len(rest) - len(bare)
@@ -84,7 +97,7 @@ def _several_objects(line: bytes) -> list[tuple[int, Json]] | None:
             if not isinstance(value, dict):
                 return None
             found.append((place, value))
-            place += len(bare[:end].encode("utf-8"))
+            place += len(bare[:end].encode("utf-8", "surrogateescape"))
             rest = bare[end:]
     except (ValueError, RecursionError):
         return None

@@ -65,3 +65,13 @@ SELECT session_key, username, session_id,
        coalesce(COLUMNS('^(responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts|malformed_lines)$'), 0) AS '\0'
   FROM used
        FULL JOIN damaged USING (session_key, username, session_id);
+
+-- name: claude_by_day
+-- What reports say of Claude Code's responses, of each day; '' for those without a time.
+SELECT coalesce(strftime("at", '%Y-%m-%d'), ''),
+       sum(input_tokens)::BIGINT, sum(output_tokens)::BIGINT, sum(cache_read_tokens)::BIGINT,
+       sum(cache_write_5m_tokens + cache_write_1h_tokens)::BIGINT
+  FROM counted_usage
+ WHERE responses = 1
+   AND agent = 'claude-code'
+ GROUP BY ALL;
