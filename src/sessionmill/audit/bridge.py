@@ -12,10 +12,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sessionmill.audit.usage_lines import COMPARED, Tokens, UsageLine
-from sessionmill.recount.rows import PROGRESS_COPY
 
 _OUTPUT = COMPARED.index("output_tokens")
-_CACHE_WRITE = COMPARED.index("cache_write_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Rules:
 
     reads_compressed: bool = True
     reads_damaged: bool = True
-    reads_quotes: bool = True
+    reads_answers_alone: bool = True
     reads_untimed: bool = True
     reads_synthetic: bool = False
     counts_iterations: bool = True
@@ -52,12 +50,13 @@ _OTHERS: tuple[tuple[str, dict[str, bool]], ...] = (
     ("compressed transcripts are not read", {"reads_compressed": False}),
     ("lines that are damaged are skipped", {"reads_damaged": False}),
     ("lines without a time are skipped", {"reads_untimed": False}),
+    ("lines with usage of any type count", {"reads_answers_alone": False}),
     ("lines of no model (<synthetic>) count", {"reads_synthetic": True}),
     ("earlier iterations of a fallback do not count", {"counts_iterations": False}),
     ("copies count once, whoever holds them", {"parts_users": False}),
     ("lines without a message id count each", {"knows_by_uuid": False}),
     ("the line with the most tokens counts, main lines first", {"merges_lines": False}),
-    ("copies under another request id count again", {"parts_requests": True}),
+    ("lines under another request id, or none, count again", {"parts_requests": True}),
     ("cache writes beyond their split do not count", {"counts_unsplit": False}),
 )
 
@@ -104,8 +103,8 @@ def _is_read(line: UsageLine, rules: Rules) -> bool:
     return (
         (rules.reads_compressed or not line.is_compressed)
         and (rules.reads_damaged or not line.is_damaged)
-        and (rules.reads_untimed or line.is_timed)
-        and (rules.reads_quotes or line.rank != PROGRESS_COPY)
+        and (rules.reads_untimed or line.at is not None)
+        and (line.is_answer or not rules.reads_answers_alone)
         and (rules.reads_synthetic or not line.is_synthetic)
         and (rules.counts_iterations or not line.is_iteration)
     )
@@ -114,7 +113,7 @@ def _is_read(line: UsageLine, rules: Rules) -> bool:
 def _as_read(line: UsageLine, rules: Rules) -> UsageLine:
     if rules.counts_unsplit:
         return line
-    return line._replace(tokens=(*line.tokens[:_CACHE_WRITE], line.split_cache_write))
+    return line._replace(tokens=(*line.tokens[:3], line.split_cache_write))
 
 
 def _key(line: UsageLine, number: int, rules: Rules) -> tuple[str, str]:
@@ -163,7 +162,7 @@ def _is_copy(line: UsageLine, other: UsageLine, rules: Rules) -> bool:
     if line.session_id != other.session_id:
         return False
     replayed = line.is_sidechain or other.is_sidechain
-    return replayed or (not line.request_id and not other.request_id)
+    return replayed or (not line.request_id and not other.request_id and line.at == other.at)
 
 
 def _rank(line: UsageLine) -> tuple[bool, int]:

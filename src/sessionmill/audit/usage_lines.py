@@ -34,9 +34,11 @@ class UsageLine(NamedTuple):
     rank: int
     is_sidechain: bool
     is_iteration: bool
+    #: Whether its line is of the type of answers.
+    is_answer: bool
     is_synthetic: bool
-    #: Whether it bears a time that can be read.
-    is_timed: bool
+    #: Seconds since 1970; None without a time that can be read.
+    at: float | None
     #: Whether its line is no JSON as it stands.
     is_damaged: bool
     is_compressed: bool
@@ -67,30 +69,44 @@ def _of_line(
     told = as_object(as_object(line.get("data")).get("message")) if quoted else line
     message = as_object(told.get("message"))
     usage = message.get("usage")
-    if told.get("type") != "assistant" or not isinstance(usage, dict):
+    is_answer = told.get("type") == "assistant"
+    if not isinstance(usage, dict) or not (is_answer or _is_complete(usage)):
         return
     message_id, uuid = as_text(message.get("id")), as_text(told.get("uuid"))
     id = message_id or uuid or as_text(line.get("uuid")) or f"{known.session_key}:{offset}"
-    rest = (
-        bool(message_id),
-        as_text(told.get("requestId")),
-        as_text(line.get("sessionId")) or known.session_key,
-        _rank(known.session_key, line, quoted=quoted),
-        told.get("isSidechain") is True,
+    last = UsageLine(
+        username=known.username,
+        session_key=known.session_key,
+        id=id,
+        has_id=bool(message_id),
+        request_id=as_text(told.get("requestId")),
+        session_id=as_text(line.get("sessionId")) or known.session_key,
+        rank=_rank(known.session_key, line, quoted=quoted),
+        is_sidechain=told.get("isSidechain") is True,
+        is_iteration=False,
+        is_answer=is_answer,
+        is_synthetic=message.get("model") == "<synthetic>",
+        at=moment_of(told),
+        is_damaged=_is_damaged(content, offset),
+        is_compressed=path.suffix != ".jsonl",
+        tokens=_tokens(usage),
+        split_cache_write=_split(usage),
     )
-    marks = (
-        message.get("model") == "<synthetic>",
-        moment_of(told) is not None,
-        _is_damaged(content, offset),
-        path.suffix != ".jsonl",
-    )
-    place = (known.username, known.session_key)
-    yield UsageLine(*place, id, *rest, False, *marks, _tokens(usage), _split(usage))
+    yield last
     iterations = usage.get("iterations")
     for number, earlier in enumerate(iterations[:-1] if isinstance(iterations, list) else ()):
         if isinstance(earlier, dict):
-            figures = _tokens(earlier), _split(earlier)
-            yield UsageLine(*place, f"{id}/{number}", *rest, True, *marks, *figures)
+            yield last._replace(
+                id=f"{id}/{number}",
+                is_iteration=True,
+                tokens=_tokens(earlier),
+                split_cache_write=_split(earlier),
+            )
+
+
+def _is_complete(usage: Json) -> bool:
+    """Say whether a usage block has what programs ask of one that is in no answer."""
+    return all(isinstance(usage.get(name), int) for name in ("input_tokens", "output_tokens"))
 
 
 def _rank(session_key: str, line: Json, *, quoted: bool) -> int:
