@@ -36,7 +36,8 @@ def _decompressed(path: Path, file: BinaryIO) -> Iterator[bytes]:
     import zstandard
 
     if path.name.endswith(".gz"):
-        read: Callable[[int], bytes] = gzip.GzipFile(fileobj=file).read
+        # Of a stream that is cut, read() would give nothing of its last chunk.
+        read: Callable[[int], bytes] = gzip.GzipFile(fileobj=file).read1
     else:
         whole = zstandard.ZstdDecompressor(max_window_size=2**27)
         read = whole.stream_reader(file, read_across_frames=True, closefd=False).read
