@@ -2,7 +2,7 @@
 
 A machine of several people, each with a folder of transcripts that are copies of one another in
 part. Nothing passes from one username to another, so each person's is a history of its own: a run
-over ten of them tries ten histories.
+over twenty of them tries twenty histories.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ from made_up import (
 
 from sessionmill.testing import ClaudeTranscript, CodexRollout
 
-PEOPLE, STEPS = 10, 8
+PEOPLE, STEPS = 20, 8
 #: What each does in a step, and what happens in a session that goes on.
 DEEDS_A_STEP, MOVES = 2, 8
 #: Histories that `make test` tries, and those of `make soak`, in parts that run side by side.
 SAMPLE, ALL, PARTS = 120, 10_000, 20
+#: Those that it tries by whole runs, which cost more.
+SAMPLE_OF_RUNS = 40
 
 _CLAUDE, _CODEX = moves_of(ClaudeSession), moves_of(CodexSession)
 _FORKED_ROLLOUT = "019cac2e-0000-7c41-9a3b-4d5e6f70{:04}"
@@ -191,13 +193,13 @@ class Histories(RuleBasedStateMachine):
         super().__init__()
         self._folder = Path(tempfile.mkdtemp(prefix="sessionmill-histories-"))
         self._books = Books(self._folder)
-        self._books.take_in()
+        self.take_in()
         self._people = [Person(self._books, f"user{number}") for number in range(PEOPLE)]
 
     @rule(deeds=deeds)
     def work_and_run(self, deeds: list[Deed]) -> None:
         self._work(deeds)
-        self._books.take_in()
+        self.take_in()
         assert not self._books.audit().left_out.keys() - {"gone"}, "all that is there is compared"
 
     @rule(deeds=deeds)
@@ -210,6 +212,10 @@ class Histories(RuleBasedStateMachine):
         assert audit.differences == []
         assert audit.same
 
+    def take_in(self) -> None:
+        """Read what is new, as a run does, with the worker's part in this process."""
+        self._books.take_in()
+
     def _work(self, deeds: list[Deed]) -> None:
         for number, deed in enumerate(deeds):
             self._people[number % PEOPLE].do(deed)
@@ -217,6 +223,13 @@ class Histories(RuleBasedStateMachine):
     def teardown(self) -> None:
         self._books.__exit__()
         shutil.rmtree(self._folder)
+
+
+class HistoriesOfRuns(Histories):
+    """The same, by whole runs with their worker processes."""
+
+    def take_in(self) -> None:
+        self._books.run()
 
 
 def tried(histories: int, **how: object) -> settings:
@@ -232,6 +245,11 @@ def tried(histories: int, **how: object) -> settings:
 @pytest.mark.timeout(300)
 def test_after_any_history_the_tables_are_as_recounted() -> None:
     run_state_machine_as_test(Histories, settings=tried(SAMPLE))
+
+
+@pytest.mark.timeout(300)
+def test_after_any_history_of_whole_runs_the_tables_are_as_recounted() -> None:
+    run_state_machine_as_test(HistoriesOfRuns, settings=tried(SAMPLE_OF_RUNS))
 
 
 @pytest.mark.soak

@@ -9,6 +9,7 @@ import pytest
 from cli_place import busy, document, write
 
 from conftest import Mill
+from sessionmill.testing import CodexRollout
 
 #: Stands in for the real one: says what a test wants it to say.
 CCUSAGE = """#!/bin/sh
@@ -119,8 +120,8 @@ def test_what_is_left_out_is_counted_in_a_line(mill: Mill, team: Path) -> None:
 
     ended = mill("audit-usage")
     assert ended.status == 0
-    assert "Left out on both sides: 1 transcripts deleted" in ended.out
-    assert "Left out on both sides: 1 transcripts written to since the last run" in ended.out
+    assert "Left out on both sides, transcripts that are gone: 1 (what was read" in ended.out
+    assert "Left out on both sides, transcripts that are changed: 1 (they were" in ended.out
 
 
 def test_without_any_transcript_nothing_differs(mill: Mill) -> None:
@@ -154,6 +155,30 @@ def test_another_programs_figures_stand_beside_ours(mill: Mill, team: Path, tmp_
     [first] = [row for row in told["totals"]["rows"] if row["figure"] == "input_tokens"]
     assert (first["ccusage"], first["difference"]) == (1, first["sessionmill"] - 1)
     assert {row["day"] for row in told["days"]["rows"]} == {"2026-03-02"}
+
+
+def test_where_no_transcript_is_claude_codes_the_persons_own_home_is_not_asked_for(
+    mill: Mill, home: Path, tmp_path: Path
+) -> None:
+    assert home.is_dir()
+    rollout = CodexRollout()
+    rollout.turn()
+    rollout.tokens(100, 0, 10)
+    rollout.write(tmp_path / "team" / "alice" / "rollout-a.jsonl")
+    assert mill("run", "--sessions", tmp_path / "team").status == 0
+    path = stand_in(tmp_path / "bin", CCUSAGE.replace("IN", "1"))
+
+    told = document(mill("audit-usage", "--against", "ccusage", "--json", PATH=path))["against"]
+    assert all(row["ccusage"] == 0 for row in told["totals"]["rows"])
+
+
+def test_a_program_of_another_shape_is_told(mill: Mill, team: Path, tmp_path: Path) -> None:
+    assert team.is_dir()
+    path = stand_in(tmp_path / "bin", "#!/bin/sh\necho ccusage 3\n")
+
+    ended = mill("audit-usage", "--against", "ccusage", PATH=path)
+    assert ended.status == 1
+    assert "not that of version 20" in ended.err
 
 
 def test_a_program_that_fails_is_told_with_what_it_said(

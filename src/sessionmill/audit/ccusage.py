@@ -93,24 +93,32 @@ def against_ccusage(known: Iterable[KnownTranscript], ours: Mapping[str, Tokens]
     claude = [one for one in transcripts if one.agent != "codex"]
     with tempfile.TemporaryDirectory() as folder:
         homes = _homes(Path(folder), sorted({one.root for one in claude}))
-        version = _run(program, ["--version"], {}).split()[-1]
-        told = json.loads(
-            _run(
-                program,
-                ["claude", "daily", "--offline", "--json", "--timezone", "UTC"],
-                {"CLAUDE_CONFIG_DIR": ",".join(homes)},
-            )
-        )
-    theirs = {day["date"]: _tokens(day) for day in told["daily"]}
+        version = (_run(program, ["--version"], {}).split() or ["?"])[-1]
+        theirs = _daily(program, homes) if homes else {}
     first, steps, _ = bridge(usage_lines(claude))
     absent = Step(_ABSENT, less(total(ours.values()), first))
     return Against(version, ours, theirs, [absent, *steps])
 
 
+def _daily(program: str, homes: Iterable[str]) -> dict[str, Tokens]:
+    """Ask for each day. Without any home it would look for the person's own, so name one."""
+    said = _run(
+        program,
+        ["claude", "daily", "--offline", "--json", "--timezone", "UTC"],
+        {"CLAUDE_CONFIG_DIR": ",".join(homes)},
+    )
+    try:
+        return {day["date"]: _tokens(day) for day in json.loads(said)["daily"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise PeerFailed(program, f"its JSON is not that of version 20 ({error!r})") from error
+
+
 def _homes(folder: Path, roots: Iterable[str]) -> list[str]:
-    """Make a Claude Code home of each root: it is what ccusage reads."""
+    """Make a Claude Code home of each root that is there: it is what ccusage reads."""
     homes = []
     for number, root in enumerate(roots):
+        if not Path(native(root)).is_dir():
+            continue
         home = folder / str(number)
         home.mkdir()
         (home / "projects").symlink_to(native(root), target_is_directory=True)

@@ -18,11 +18,11 @@ from sessionmill.recount.transcripts import NotReadable, content_of, read_transc
 Reason = Literal["gone", "failed", "pending", "changed", "unreadable"]
 #: Each reason to leave a transcript out, and what it means.
 REASONS: dict[str, str] = {
-    "gone": "deleted: what was read of them is kept, and cannot be read again",
+    "gone": "what was read of them is kept, and cannot be read again",
     "failed": "usage has failed on them; to see why: sessionmill status usage",
     "pending": "usage has not taken them in yet; to do so: sessionmill run",
-    "changed": "written to since the last run; to take that in: sessionmill run",
-    "unreadable": "not to be opened, or not to be decompressed; to see why: sessionmill run",
+    "changed": "they were written to since the last run; to take that in: sessionmill run",
+    "unreadable": "they can't be opened, or not be decompressed; to see why: sessionmill run",
 }
 
 

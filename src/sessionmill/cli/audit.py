@@ -85,8 +85,8 @@ def _print(comparison: Comparison, limit: int) -> None:
             print(f"\n{title}")
             print_rows(rows, as_json=False)
     print()
-    for _, count, meaning in listing.left_out(comparison).values:
-        print_line(f"Left out on both sides: {count:,} transcripts {meaning}")
+    for reason, count, meaning in listing.left_out(comparison).values:
+        print_line(f"Left out on both sides, transcripts that are {reason}: {count:,} ({meaning})")
     print_line(listing.verdict(comparison))
 
 
