@@ -165,9 +165,10 @@ class Books:
         return self.rows(table, f"counted AND ({where})")
 
     def totals(self) -> dict[str, int]:
-        """Return what `report usage` says of everything."""
+        """Return what `report usage` says of everything, but for what it costs."""
         rows = reports.usage(self.app.facts.cursor(), "total")
-        return dict(zip(rows.columns, rows.values[0], strict=True))
+        said = dict(zip(rows.columns, rows.values[0], strict=True))
+        return {name: said[name] for name in election.ALL_FIGURES}
 
     def recounted(self) -> dict[str, int]:
         """Return what the second count, which shares no code with the first, says of it all."""
