@@ -165,10 +165,14 @@ class Books:
         return self.rows(table, f"counted AND ({where})")
 
     def totals(self) -> dict[str, int]:
-        """Return what `report usage` says of everything, but for what it costs."""
+        """Return what `report usage` says of everything."""
         rows = reports.usage(self.app.facts.cursor(), "total")
-        said = dict(zip(rows.columns, rows.values[0], strict=True))
-        return {name: said[name] for name in election.ALL_FIGURES}
+        return dict(zip(rows.columns, rows.values[0], strict=True))
+
+    def figures(self) -> dict[str, int]:
+        """Return the totals that the second count has too: all but costs."""
+        totals = self.totals()
+        return {name: totals[name] for name in election.ALL_FIGURES}
 
     def recounted(self) -> dict[str, int]:
         """Return what the second count, which shares no code with the first, says of it all."""

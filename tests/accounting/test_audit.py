@@ -73,10 +73,12 @@ def test_untouched_tables_are_the_same_in_every_class(books: Books) -> None:
     audit = books.audit()
 
     assert audit.same
-    assert list(audit.users["alice"]) == list(ALL_FIGURES) == list(books.totals())
-    assert {name: figure.tables for name, figure in audit.users["alice"].items()} == books.totals()
-    assert {name: figure.recount for name, figure in audit.users["alice"].items()} == books.totals()
-    without = {name for name, figure in books.totals().items() if not figure}
+    assert list(audit.users["alice"]) == list(ALL_FIGURES) == list(books.figures())
+    assert {name: figure.tables for name, figure in audit.users["alice"].items()} == books.figures()
+    assert {
+        name: figure.recount for name, figure in audit.users["alice"].items()
+    } == books.figures()
+    without = {name for name, figure in books.figures().items() if not figure}
     assert without == {"cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"}
     assert set(audit.sessions) == {("alice", "s1"), ("alice", "s2")}
 
@@ -235,7 +237,7 @@ def test_a_deleted_transcript_is_left_out_on_both_sides(books: Books) -> None:
     assert audit.same
     # The copies of the deleted one are still those that count.
     assert audit.users["alice"]["responses"].recount == 0
-    assert books.totals()["responses"] > 0
+    assert books.figures()["responses"] > 0
 
 
 def test_what_is_kept_of_a_deleted_transcript_must_still_be_elected_rightly(books: Books) -> None:
