@@ -14,8 +14,8 @@ from pathlib import Path
 
 from bench import facts, floor
 from bench.place import Ended, Place, place
-from bench.recount import files_of, recount
 from bench.report import Checks, Spread, alternate, ratio, say
+from sessionmill.recount.election import files_of, recount
 
 #: Our time by that of ccusage, at most.
 WANTED = 1.0

@@ -16,8 +16,8 @@ from random import Random, randrange
 
 from bench import facts
 from bench.place import Place, place
-from bench.recount import files_of_everyone, recount
 from bench.report import Checks, ratio, say
+from sessionmill.recount.election import files_of_everyone, recount
 
 #: Real transcripts beside the clone, if at all: a folder for each agent, in it one for each user.
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"

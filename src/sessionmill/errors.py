@@ -7,6 +7,7 @@
     · IdUnknown
     · NotOneSelect
     · NotVendorUsage
+    · PeerMissing        another program is to be asked, and is not installed
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
@@ -24,6 +25,7 @@
   - TranscriptClosed     its file is there, and this user may not read it
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
+  - PeerFailed           another program that was asked gave no answer
 """
 
 from __future__ import annotations
@@ -102,6 +104,25 @@ class VendorUsageMalformed(SessionmillError):
         super().__init__(
             f"{name}, line {line}: {reason}. Half of it would be compared as if it were all, so "
             "nothing was imported, of the other files neither. Fetch it again, or leave it out."
+        )
+
+
+class PeerMissing(UsageError):
+    """Another program is to be asked, and is not installed."""
+
+    def __init__(self, name: str, how: str) -> None:
+        super().__init__(
+            f"{name} is not on the PATH, so there is nothing to compare with. To install it: {how}"
+        )
+
+
+class PeerFailed(SessionmillError):
+    """Another program that was asked gave no answer."""
+
+    def __init__(self, program: str, reason: str) -> None:
+        super().__init__(
+            f"{program} gave no answer: {reason}. The tables are compared with the transcripts"
+            " without it by: sessionmill audit-usage"
         )
 
 

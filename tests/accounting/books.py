@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,10 +20,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from sessionmill.app import App
+from sessionmill.audit.comparison import Comparison, compare
+from sessionmill.audit.reading import recounted
+from sessionmill.audit.stored import stored
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
 from sessionmill.plugins import Processor, build
+from sessionmill.recount import election
 from sessionmill.registry import Registry
 from sessionmill.run import messages
 from sessionmill.run.batches import Gathered, batches
@@ -33,11 +36,8 @@ from sessionmill.run.extracting import Extracting
 from sessionmill.run.messages import Channel, Progress
 from sessionmill.run.note import Note
 from sessionmill.run.tally import Tally
-from sessionmill.view import reports
-
-sys.path.append(str(Path(__file__).parents[2]))
-from bench import recount
 from sessionmill.testing import Transcript
+from sessionmill.view import reports
 
 Row = dict[str, Any]
 
@@ -170,9 +170,19 @@ class Books:
         rows = reports.usage(self.app.facts.cursor(), "total")
         return dict(zip(rows.columns, rows.values[0], strict=True))
 
+    def figures(self) -> dict[str, int]:
+        """Return the totals that the second count has too: all but costs."""
+        totals = self.totals()
+        return {name: totals[name] for name in election.ALL_FIGURES}
+
     def recounted(self) -> dict[str, int]:
-        """Return what bench/recount.py, which shares no code with the product, says of it all."""
-        return recount.recount(recount.files_of_everyone(self.sessions))
+        """Return what the second count, which shares no code with the first, says of it all."""
+        return election.recount(election.files_of_everyone(self.sessions))
+
+    def audit(self) -> Comparison:
+        """Compare the tables with the second count, as `sessionmill audit-usage` does."""
+        tables = stored(self.app.facts.cursor(), version=1)
+        return compare(tables, recounted(tables.transcripts))
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """Return every row of every table, with every column."""

@@ -374,3 +374,9 @@ def edges(content: bytes) -> list[int]:
         cuts |= {start, start + 1, start + len(line) // 2, start + len(line) - 1}
         start += len(line)
     return sorted(cuts)
+
+
+def beginning(content: bytes, part: int) -> bytes:
+    """Cut a transcript in a line or at its edges, where reading may have found it."""
+    places = edges(content) or [0]
+    return content[: places[part % len(places)]]

@@ -1,4 +1,4 @@
-"""The product's figures against those of bench/recount.py, which shares no code with it."""
+"""The tables' figures against those of the second count, which shares no code with the first."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 def figures_differ(books: Books) -> dict[str, tuple[int, int]]:
     """Return what the product and the recount have different, each with both figures."""
-    ours, theirs = books.totals(), books.recounted()
+    ours, theirs = books.figures(), books.recounted()
     assert ours.keys() == theirs.keys()
     return {name: (ours[name], theirs[name]) for name in ours if ours[name] != theirs[name]}
 
@@ -44,7 +44,7 @@ def test_a_demo_team_is_as_recounted(books: Books, seed: int) -> None:
     books.run()
 
     assert figures_differ(books) == {}
-    assert all(figure > 0 for figure in books.totals().values()), "it holds one of everything"
+    assert all(figure > 0 for figure in books.figures().values()), "it holds one of everything"
 
 
 def test_a_demo_team_cut_into_appends_is_as_recounted(books: Books, tmp_path: Path) -> None:

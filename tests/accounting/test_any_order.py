@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,9 @@ from books import Books
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from made_up import edges, examples, families
+from made_up import beginning, examples, families
 
-sys.path.append(str(Path(__file__).parents[2]))
-from bench import recount
+from sessionmill.recount import election
 
 Drawn = list[tuple[str, int]]
 #: What may befall a file: which one, which, how much of it is there.
@@ -40,12 +38,6 @@ histories = st.tuples(
     ),
     st.lists(st.booleans(), min_size=STEPS + 1, max_size=STEPS + 1),
 )
-
-
-def beginning(content: bytes, part: int) -> bytes:
-    """Cut a transcript in a line or at its edges, where reading may have found it."""
-    places = edges(content) or [0]
-    return content[: places[part % len(places)]]
 
 
 def happen(books: Books, user: str, files: dict[str, bytes], event: Event) -> None:
@@ -85,7 +77,7 @@ def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
         books.take_in(version=version + renewed[STEPS])
 
         assert books.differences() == []
-        assert books.totals() == books.recounted()
+        assert books.figures() == books.recounted()
 
 
 @examples(6)
@@ -164,7 +156,7 @@ class Keeping(RuleBasedStateMachine):
         files = ((key, key.partition("/")[0], text) for key, text in self._kept.items())
         # Prompts are held to a reading anew, at the end: where a queued one names a line that
         # stands before it, the recount lets that one be repeated once more.
-        ours, theirs = self._books.totals(), recount.recount(files)
+        ours, theirs = self._books.totals(), election.recount(files)
         del theirs["prompts"]
         assert {name: ours[name] for name in theirs} == theirs
 

@@ -30,7 +30,7 @@ def read(books: Books, *rollouts: CodexRollout) -> dict[str, int]:
     for key, rollout in zip((KEY, FORK_KEY, AGAIN_KEY), rollouts, strict=False):
         books.put(key, rollout)
     books.take_in()
-    return books.totals()
+    return books.figures()
 
 
 def token_count(rollout: CodexRollout, info: dict[str, Any] | None) -> None:

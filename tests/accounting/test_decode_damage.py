@@ -87,8 +87,6 @@ MALFORMED = {
     "an object and a word": bare(answer("msg_x", 9)) + b"more",
     "an object and a list": bare(answer("msg_x", 9)) + b"[]",
     "NULs alone": b"\0\0\0\0",
-    "invalid UTF-8": b'{"type":"user","message":{"content":"\xff\xfe"}}',
-    "an unpaired byte of UTF-8": b'{"type":"user","uuid":"\xc3"}',
     "a control character": b'{"type":"user","uuid":"a\x01b"}',
     "deep nesting": b'{"type":"user","uuid":"x","content":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
     "deep nesting that does not end": b"[" * 100_000,
@@ -117,6 +115,27 @@ def test_a_first_line_that_cannot_be_read_leaves_the_rest_to_be_recognised(
 
     assert (totals["responses"], totals["malformed_lines"]) == (2, 1)
     assert books.row("malformed_lines")["agent"] == "claude-code"
+
+
+NO_UTF8 = {
+    "in the answer's text": (("message", "content", 0, "text"), 0),
+    "in an id": (("uuid",), 1),
+    "in a field that is not read": (("gitBranch",), 0),
+}
+
+
+@pytest.mark.parametrize(("path", "recovered"), NO_UTF8.values(), ids=NO_UTF8.keys())
+@pytest.mark.parametrize("first", [True, False])
+def test_bytes_that_are_no_utf8_cost_no_line_whatever_field_they_stand_in(
+    books: Books, path: tuple[str | int, ...], recovered: int, first: bool
+) -> None:
+    told = changed(answer("msg_x", 50), set_in(*path, value="here")).replace(b"here", b"a\xff\xc3b")
+
+    totals = read(books, b"".join([told, LAST] if first else [FIRST, told]))
+
+    assert (totals["responses"], totals["malformed_lines"]) == (2, 0)
+    assert totals["output_tokens"] == 50 + (2 if first else 1)
+    assert summed(books, "recovered_lines") == recovered
 
 
 def test_a_malformed_line_of_a_rollout_breaks_no_count(books: Books) -> None:

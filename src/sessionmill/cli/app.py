@@ -113,6 +113,16 @@ _command(
 )
 _command(
     app,
+    "audit-usage",
+    "audit:audit_usage",
+    "Recount usage from the raw files, slowly and by code that shares nothing with the first, and"
+    " compare it with the tables, class by class. Transcripts that are gone, or that wait for a"
+    " run, are left out on both sides. Exit status 1 on any difference.",
+    "audit-usage",
+    "audit-usage --json",
+)
+_command(
+    app,
     "try",
     "trial:try_out",
     "Run a processor over one transcript and print its rows; nothing is written. It runs in this"

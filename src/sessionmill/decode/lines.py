@@ -4,7 +4,8 @@ Formats are told by content: the first line that only one of them could have wri
 Lines before it say nothing. Damage is met line by line, and each kind has one outcome:
 
 * a field of a wrong type is lost and named, the line stays;
-* NULs around an object, or several objects on one line: recovered, and counted as that;
+* NULs around an object, several objects on one line, or bytes that are no UTF-8 in what is read:
+  recovered, and counted as that;
 * JSON that is no object: a line of an unknown type;
 * anything else: malformed, with its offset, length and reason.
 """
@@ -235,18 +236,16 @@ class _Malformed(msgspec.Struct, frozen=True):
 
 def _objects(raw: bytes) -> Iterator[tuple[int, Any, bool]]:
     """Yield (start, value, recovered) for what a damaged line holds; blank lines hold nothing."""
-    text = raw.strip(b" \t\r\n")
-    if not text:
+    bare = raw.strip(b" \t\r\n")
+    if not bare:
         return
+    # Not handed over as bytes: json takes NULs for UTF-16 then.
+    text = _text(bare)
     try:
-        # Not handed over as bytes: json takes NULs for UTF-16 then.
-        yield 0, whole(json.loads(text.decode("utf-8"))), False
+        yield 0, whole(json.loads(text)), text != bare.decode("utf-8", "replace")
         return
     except RecursionError:
         yield 0, _Malformed("nested too deeply"), False
-        return
-    except UnicodeDecodeError:
-        yield 0, _Malformed("invalid UTF-8"), False
         return
     except ValueError as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "invalid JSON"
@@ -256,9 +255,18 @@ def _objects(raw: bytes) -> Iterator[tuple[int, Any, bool]]:
         yield 0, _Malformed(reason), False
 
 
+def _text(raw: bytes) -> str:
+    """Decode bytes; those that are no UTF-8 become halves of pairs, which `whole` replaces.
+
+    The typed decoder looks at no such byte in what it skips. A line must not be malformed or whole
+    by which of its fields happen to be read.
+    """
+    return raw.decode("utf-8", "surrogateescape")
+
+
 def _recovered(raw: bytes) -> list[tuple[int, Any, bool]]:
     """Return the objects of a line with NULs around it or several objects on it, or raise."""
-    text = raw.decode("utf-8")
+    text = _text(raw)
     position, found = 0, []
     while True:
         while position < len(text) and text[position] in "\0 \t\r\n":
@@ -268,7 +276,8 @@ def _recovered(raw: bytes) -> list[tuple[int, Any, bool]]:
         value, end = _scan.raw_decode(text, position)
         if not isinstance(value, dict):
             raise ValueError
-        found.append((len(text[:position].encode()), whole(value), True))
+        start = len(text[:position].encode("utf-8", "surrogateescape"))
+        found.append((start, whole(value), True))
         position = end
     if not found:
         raise ValueError

@@ -37,7 +37,7 @@ def decode(line: bytes) -> dict[str, Any] | None:
     """Read a line back; None if it is malformed or not an object."""
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None
 
