@@ -24,7 +24,9 @@ SAID = {
 }
 
 
-def standing(*quarters: tuple[str, str, int], began: str = "2026-03-02T10:00:00Z") -> dict[str, Any]:
+def standing(
+    *quarters: tuple[str, str, int], began: str = "2026-03-02T10:00:00Z"
+) -> dict[str, Any]:
     own = [[at, cost, 1000, unpriced] for at, cost, unpriced in quarters]
     agent = {"block_began_at": began, "quarters": own}
     return {"made_at": "2026-03-02T11:59:00Z", "users": {"alice": {"claude-code": agent}}}
@@ -81,7 +83,9 @@ def test_a_client_that_says_little_gets_a_line_all_the_same(mill: Mill, said: st
     assert mill("statusline", stdin=said).out == "nothing was read yet: sessionmill run\n"
 
 
-@pytest.mark.parametrize("said", ["{", "[]", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")])
+@pytest.mark.parametrize(
+    "said", ["{", "[]", "\ud800".encode("utf-8", "surrogatepass").decode("latin-1")]
+)
 def test_what_no_client_writes_is_refused(mill: Mill, said: str) -> None:
     ended = mill("statusline", stdin=said)
     assert ended.status == 2

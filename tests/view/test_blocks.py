@@ -22,7 +22,9 @@ HOUR = timedelta(hours=1)
 
 
 @given(st.sets(st.integers(0, 200)))
-def test_every_active_hour_lies_in_one_block_and_each_block_begins_with_one(hours: set[int]) -> None:
+def test_every_active_hour_lies_in_one_block_and_each_block_begins_with_one(
+    hours: set[int],
+) -> None:
     active = [datetime(2026, 3, 1) + number * HOUR for number in sorted(hours)]  # noqa: DTZ001
     begun = list(starts(active))
     assert set(begun) <= set(active)
@@ -125,4 +127,7 @@ def test_blocks_are_written_in_the_zone_and_do_not_depend_on_it(app: App) -> Non
 def test_what_comes_late_moves_the_blocks_as_if_it_had_been_there_before(tmp_path: Path) -> None:
     late = {"alice/a0.jsonl": told("a0", -1 * HOUR), "alice/a1.jsonl": told("a1", 3.5 * HOUR)}
     with read_in(tmp_path, late) as app:
-        assert [row["block"] for row in listed(app, START)] == ["2026-03-02T08:00", "2026-03-02T13:00"]
+        assert [row["block"] for row in listed(app, START)] == [
+            "2026-03-02T08:00",
+            "2026-03-02T13:00",
+        ]
