@@ -10,6 +10,7 @@ import argparse
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import duckdb
 
@@ -77,7 +78,7 @@ def _asked(cursor: duckdb.DuckDBPyConnection) -> dict[str, Callable[[], float]]:
     def floor() -> object:
         return cursor.execute("SELECT count(*) FROM tool_calls WHERE counted").fetchall()
 
-    def report(by: reports.By) -> Callable[[], object]:
+    def report(by: Any) -> Callable[[], object]:
         return lambda: reports.usage(cursor, by, timezone="Europe/Berlin")
 
     now = datetime(2025, 6, 1, tzinfo=UTC)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def test_every_active_hour_lies_in_one_block_and_each_block_begins_with_one(
     assert set(begun) <= set(active)
     for hour in active:
         assert sum(start <= hour < start + LENGTH for start in begun) == 1
-    for earlier, later in zip(begun, begun[1:], strict=False):
+    for earlier, later in pairwise(begun):
         assert later >= earlier + LENGTH
 
 
@@ -44,6 +45,13 @@ def told(name: str, *after: timedelta, output_tokens: int = 10) -> ClaudeTranscr
     return transcript
 
 
+def rollout() -> CodexRollout:
+    transcript = CodexRollout("c1", start=START)
+    transcript.turn("gpt-5.4")
+    transcript.tokens(100, 0, 10)
+    return transcript
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     #: Two of alice's sessions share a block, whose clock the first of them starts at nine.
@@ -51,7 +59,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         "alice/a1.jsonl": told("a1", 0 * HOUR, 4.2 * HOUR, 4.4 * HOUR),
         "alice/a2.jsonl": told("a2", 1 * HOUR, 20 * HOUR),
         "bob/b1.jsonl": told("b1", 3 * HOUR),
-        "alice/rollout-c1.jsonl": CodexRollout("c1", start=START).response(),
+        "alice/rollout-c1.jsonl": rollout(),
     }
     with read_in(tmp_path_factory.mktemp("blocks"), transcripts) as app:
         yield app
