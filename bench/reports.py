@@ -94,13 +94,13 @@ def _fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
     apart = 365 * 86400 / sessions
 
     def rows(own: int) -> str:
-        made = f"SELECT i, i // {own} AS s, hash(i) AS h FROM range({sessions * own}) t(i)"
+        made = f"SELECT i, i // {own} AS s, hash(i) AS h FROM range({sessions * own}) t(i)"  # noqa: S608 - numbers
         where = _WHERE.format(apart=apart, own=own, step=2400 // own)
         return f"{where} FROM ({made})"
 
     cursor.execute(
-        f"INSERT INTO transcripts BY NAME SELECT DISTINCT session_key, session_id,"
-        f" username, agent FROM (SELECT {rows(1)})"
+        "INSERT INTO transcripts BY NAME SELECT session_key, session_id, username, agent"
+        f" FROM (SELECT {rows(1)})"
     )
     cursor.execute(
         "INSERT INTO tool_calls BY NAME SELECT 'toolu_' || i AS tool_use_id,"
