@@ -11,7 +11,18 @@ from __future__ import annotations
 
 import argparse
 
-from bench import append, cold, estimate, isolation, kills, large, nothing_new, starts, totals
+from bench import (
+    append,
+    cold,
+    estimate,
+    isolation,
+    kills,
+    large,
+    nothing_new,
+    reports,
+    starts,
+    totals,
+)
 from bench.place import CommandFailed
 from bench.report import machine, say
 
@@ -21,6 +32,7 @@ BENCHES = {
     "nothing_new": nothing_new,
     "large": large,
     "starts": starts,
+    "reports": reports,
     "isolation": isolation,
     "totals": totals,
     "estimate": estimate,

@@ -95,9 +95,12 @@ def data(tmp_path: Path) -> Path:
 def mill(data: Path, tmp_path: Path) -> Iterator[Mill]:
     """Run a whole `sessionmill` command over `data`, in a process of its own."""
 
-    def run(*args: object, cwd: Path = tmp_path, timeout: float = 100, **env: str) -> Ended:
+    def run(
+        *args: object, cwd: Path = tmp_path, timeout: float = 100, stdin: str = "", **env: str
+    ) -> Ended:
         ended = subprocess.run(
             [sys.executable, "-m", "sessionmill", *map(str, args)],
+            input=stdin,
             capture_output=True,
             text=True,
             cwd=cwd,

@@ -27,10 +27,11 @@ from sessionmill.store.known import (
 from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.vendor.records import DayUsage, Point
+from sessionmill.view.standing import note_standing, standing
 
 
 def now() -> datetime:
-    """Return the time, UTC: the only clock of the program."""
+    """Return the time, UTC: the clock of all that opens the facts."""
     return datetime.now(UTC)
 
 
@@ -88,9 +89,12 @@ class App:
         due_only: bool = False,
     ) -> list[Tally]:
         """Run processors over what a walk found, as the person at the command line."""
-        return self._runner.run(
+        tallies = self._runner.run(
             processors, walk, actor=f"cli:{os_user()}", budget=budget, due_only=due_only
         )
+        if any(tally.processor == "usage" and tally.items_extracted for tally in tallies):
+            note_standing(self.config.folder, standing(self.facts.cursor(), now()))
+        return tallies
 
     def reprocess(self, processor: Processor, session_key: str | None = None) -> Reprocessed:
         """Let a processor read from the start what can still be read; of one transcript, or all.

@@ -155,6 +155,16 @@ _command(
 )
 _command(
     app,
+    "statusline",
+    "statusline:statusline",
+    "Print one line for Claude Code's status line: the session as the client tells it on stdin, and"
+    " what you used today and in the running block of five hours, as of the last run. Money is an"
+    " estimate at list price.",
+    "statusline",
+    "statusline --user alice",
+)
+_command(
+    app,
     "sql",
     "reports:sql",
     "Ask the facts anything, in SQL; nothing can be changed.",

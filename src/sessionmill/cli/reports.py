@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -13,6 +13,7 @@ from sessionmill.cli.output import print_record, print_rows
 from sessionmill.view import prices as pricing
 from sessionmill.view import reports, user_sql
 from sessionmill.view import work as work_report
+from sessionmill.view.blocks import blocks
 
 
 def _day(type_: Any, tokens: Any) -> date:
@@ -23,12 +24,13 @@ def _day(type_: Any, tokens: Any) -> date:
         raise ValueError(f"{tokens[0].value!r} is no day; one is written like 2026-03-02") from None
 
 
+By = Literal[reports.By, "block"]
 Day = Annotated[date | None, Parameter(converter=_day)]
 
 
 def usage(
     *,
-    by: Annotated[reports.By, Parameter(help="What to sum up by.")] = "total",
+    by: Annotated[By, Parameter(help="What to sum up by.")] = "total",
     since: Annotated[Day, Parameter(help="The first day, YYYY-MM-DD.")] = None,
     until: Annotated[Day, Parameter(help="The first day that is left out.")] = None,
     user: Annotated[str | None, Parameter(help="Of this user only.")] = None,
@@ -41,9 +43,11 @@ def usage(
     """Report invocations and tokens, each counted once."""
     with open_app(db) as app:
         zone = timezone or app.facts.local_timezone
-        rows = reports.usage(
-            app.facts.cursor(), by, since=since, until=until, user=user, timezone=zone
-        )
+        cursor = app.facts.cursor()
+        if by == "block":
+            rows = blocks(cursor, now(), since=since, until=until, user=user, timezone=zone)
+        else:
+            rows = reports.usage(cursor, by, since=since, until=until, user=user, timezone=zone)
     if by == "total" and not json:
         print_record(rows.columns, rows.values[0])
         print(f"\n{rows.note}")

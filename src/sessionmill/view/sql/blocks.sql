@@ -1,0 +1,75 @@
+-- What `report usage --by block` answers.
+
+-- name: active_hours
+-- The UTC hours in which each person asked an agent for something.
+SELECT username, agent, date_trunc('hour', "at") AS hour
+  FROM counted_usage
+ WHERE "at" IS NOT NULL
+   AND (responses > 0 OR prompts > 0)
+   AND ($user IS NULL OR username = $user)
+ GROUP BY ALL
+ ORDER BY username, agent, hour;
+
+-- name: blocks
+-- $starts are the UTC hours at which blocks of $users and $agents begin. A rate needs some time to
+-- stand on: the first minute counts as a whole one.
+WITH begun AS (
+    SELECT unnest($users)                       AS username,
+           unnest($agents)                      AS agent,
+           unnest($starts)                      AS starts_at,
+           starts_at + INTERVAL 5 HOUR          AS ends_at,
+           $now >= starts_at AND $now < ends_at AS running
+),
+chosen AS (
+    SELECT *
+      FROM begun
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', starts_at)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', starts_at)) <  CAST($until AS TIMESTAMP))
+),
+summed AS (
+    SELECT b.username, b.agent, b.starts_at, b.ends_at, b.running,
+           min(u."at")                  AS first_at,
+           count(DISTINCT u.session_id) AS sessions,
+           sum(COLUMNS('^(responses|\w+_tokens|tool_calls|prompts|unpriced_responses)$'))::BIGINT AS '\0',
+           sum(cost_usd)                AS cost_usd
+      FROM chosen b
+           JOIN counted_usage u
+             ON u.username = b.username
+            AND u.agent = b.agent
+            AND u."at" >= b.starts_at
+            AND u."at" <  b.ends_at
+     GROUP BY ALL
+),
+rated AS (
+    SELECT *,
+           input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens
+               + cache_write_1h_tokens AS total_tokens,
+           CASE WHEN running
+                THEN greatest(epoch($now - first_at), 60) / 60 END       AS minutes,
+           CASE WHEN running THEN epoch(ends_at - $now) / 60 END          AS minutes_left
+      FROM summed
+)
+SELECT strftime(timezone($timezone, timezone('UTC', starts_at)), '%Y-%m-%dT%H:%M') AS block,
+       strftime(timezone($timezone, timezone('UTC', ends_at)), '%Y-%m-%dT%H:%M')   AS ends_at,
+       username AS user, agent, running, sessions,
+       responses, input_tokens, output_tokens, cache_read_tokens, cache_write_5m_tokens,
+       cache_write_1h_tokens, total_tokens, tool_calls, prompts, cost_usd, unpriced_responses,
+       round(minutes_left, 1)                                              AS minutes_left,
+       round(total_tokens / minutes, 1)                                    AS tokens_per_minute,
+       round(total_tokens + total_tokens / minutes * minutes_left)::BIGINT AS projected_tokens,
+       round(cost_usd / minutes * 60, 6)                                   AS cost_usd_per_hour,
+       round(cost_usd + cost_usd / minutes * minutes_left, 6)              AS projected_cost_usd
+  FROM rated
+ ORDER BY starts_at, username, agent;
+
+-- name: quarters
+-- What was used since a moment, by quarters of an hour.
+SELECT username, agent, min("at"), sum(cost_usd),
+       sum(input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens
+           + cache_write_1h_tokens)::BIGINT,
+       sum(unpriced_responses)::BIGINT
+  FROM counted_usage
+ WHERE "at" >= $since
+   AND (responses > 0 OR prompts > 0)
+ GROUP BY username, agent, time_bucket(INTERVAL 15 MINUTE, "at")
+ ORDER BY 1, 2, 3;
