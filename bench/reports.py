@@ -99,7 +99,7 @@ def _fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
         return f"{where} FROM ({made})"
 
     cursor.execute(
-        "INSERT INTO transcripts BY NAME SELECT session_key, session_id, username, agent"
+        "INSERT INTO transcripts BY NAME SELECT session_key, session_id, username, agent"  # noqa: S608 - ours
         f" FROM (SELECT {rows(1)})"
     )
     cursor.execute(
