@@ -18,7 +18,8 @@ def commits(text: str) -> list[str]:
     A line tells of one that begins as git's own line does. Almost every text holds no bracket at
     the start of a line, and is not looked at further.
     """
-    if not text.startswith("[") and "\n[" not in text:
+    # For one character the search is many times as fast as for two.
+    if "[" not in text or (not text.startswith("[") and "\n[" not in text):
         return []
     return list(dict.fromkeys(_commits(text)))
 

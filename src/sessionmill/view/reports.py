@@ -95,8 +95,9 @@ def usage(
         return _rows(cursor.execute(sql["by_command"], given), by)
     if by in _CALLS:
         return _rows(cursor.execute(sql["by_call"], given | {"by": by}), by)
-    given |= {"by": by, "format": _FORMATS.get(by, "%Y")}
-    return _rows(cursor.execute(sql["by_group"], given), by)
+    if by in _FORMATS:
+        return _rows(cursor.execute(sql["by_time"], given | {"format": _FORMATS[by]}), by)
+    return _rows(cursor.execute(sql["by_group"], given | {"by": by}), by)
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
