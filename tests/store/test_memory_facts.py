@@ -239,7 +239,8 @@ def test_the_same_operations_leave_the_same_tables_in_memory_as_in_the_file(
 
     last = dict(in_file)["processed again, by another version"]
     empty = {table for table, rows in last.items() if not rows}
-    assert empty == {"in_flight", "malformed_lines", "prices", "slash_commands"}, (
+    prices = {"prices", "matching_prices", "model_prices"}  # an App fills the first of them
+    assert empty - prices == {"in_flight", "malformed_lines", "slash_commands"}, (
         "all others are compared"
     )
 
