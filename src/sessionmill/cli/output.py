@@ -15,6 +15,10 @@ from typing import Any
 from sessionmill.view.reports import Rows
 
 
+#: Decimals that JSON shows as numbers: micro-dollars have six, prices nine.
+_DECIMALS = 9
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document."""
     text = json.dumps(_finite(document), default=_plain, ensure_ascii=False)
@@ -124,7 +128,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):
-        return str(value)
+        # A figure of a report is a number, and a double holds its every digit; what has more of
+        # them than money and prices is text, which loses none.
+        return float(value) if int(value.as_tuple().exponent) >= -_DECIMALS else str(value)
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, bytes):

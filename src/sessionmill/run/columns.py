@@ -39,7 +39,7 @@ class TableRows:
         self._fill = [i for i, rule in enumerate(rules) if rule == "fill"]
         self._max = [i for i, rule in enumerate(rules) if rule == "max"]
         self._min = [i for i, rule in enumerate(rules) if rule == "min"]
-        self._has_doubles = any(column.type == "DOUBLE" for column in table.columns)
+        self._doubles = [i for i, c in enumerate(table.columns) if c.type == "DOUBLE"]
         self._rows: list[Sequence[Any]] = []
         self._jobs: list[int] = []
         #: Jobs with values that cannot be compared.
@@ -53,7 +53,10 @@ class TableRows:
     def check(self, rows: Sequence[Row]) -> Sequence[tuple[Any, ...]]:
         """Return rows as tuples; raises ValueError for one of a wrong length, column or key."""
         checked = rows if self._are_plain(rows) else self._as_tuples(rows)
-        return [_numbers(row) for row in checked] if self._has_doubles else checked
+        for i in self._doubles:
+            if any(row[i] is not None and row[i] != row[i] for row in checked):  # noqa: PLR0124 - NaN
+                checked = [_without(row, i) for row in checked]
+        return checked
 
     def _are_plain(self, rows: Sequence[Row]) -> TypeGuard[Sequence[tuple[Any, ...]]]:
         """Tell whether all rows are tuples of the right length with a key: in one loop."""
@@ -182,9 +185,9 @@ class TableRows:
             ) from error
 
 
-def _numbers(row: tuple[Any, ...]) -> tuple[Any, ...]:
+def _without(row: tuple[Any, ...], i: int) -> tuple[Any, ...]:
     """Leave out what is no number: NaN is larger than all to SQL, and nothing to Python."""
-    return tuple([None if value != value else value for value in row])  # noqa: PLR0124 - NaN
+    return row if row[i] == row[i] else (*row[:i], None, *row[i + 1 :])  # noqa: PLR0124 - NaN
 
 
 def _since_epoch(times: Sequence[datetime | None]) -> list[int | None]:
