@@ -14,7 +14,6 @@ from typing import Any
 
 from sessionmill.view.reports import Rows
 
-
 #: Decimals that JSON shows as numbers: micro-dollars have six, prices nine.
 _DECIMALS = 9
 

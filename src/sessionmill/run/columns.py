@@ -54,7 +54,7 @@ class TableRows:
         """Return rows as tuples; raises ValueError for one of a wrong length, column or key."""
         checked = rows if self._are_plain(rows) else self._as_tuples(rows)
         for i in self._doubles:
-            if any(row[i] is not None and row[i] != row[i] for row in checked):  # noqa: PLR0124 - NaN
+            if any(row[i] is not None and row[i] != row[i] for row in checked):
                 checked = [_without(row, i) for row in checked]
         return checked
 
@@ -187,7 +187,7 @@ class TableRows:
 
 def _without(row: tuple[Any, ...], i: int) -> tuple[Any, ...]:
     """Leave out what is no number: NaN is larger than all to SQL, and nothing to Python."""
-    return row if row[i] == row[i] else (*row[:i], None, *row[i + 1 :])  # noqa: PLR0124 - NaN
+    return row if row[i] == row[i] else (*row[:i], None, *row[i + 1 :])
 
 
 def _since_epoch(times: Sequence[datetime | None]) -> list[int | None]:
