@@ -17,6 +17,7 @@ from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store import vendor
+from sessionmill.shadow import Comparison, compare
 from sessionmill.store.facts import Facts
 from sessionmill.store.known import (
     KnownTranscript,
@@ -28,6 +29,8 @@ from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.vendor.records import DayUsage, Point
 from sessionmill.view.standing import note_standing, standing
+from sessionmill.store.swap import Note, add_note, now_read_by, read_by_others
+from sessionmill.view.changes import By
 
 
 def now() -> datetime:
@@ -71,8 +74,8 @@ class App:
             self.facts.close()
             raise
         self.store = FactsRunStore(self.facts, now)
-        spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
-        self._runner = Runner(self.store, now, spread, watcher)
+        self._watcher = watcher
+        self._runner = self._new_runner(self.store)
 
     def __enter__(self) -> App:
         return self
@@ -88,13 +91,70 @@ class App:
         budget: float | None = None,
         due_only: bool = False,
     ) -> list[Tally]:
-        """Run processors over what a walk found, as the person at the command line."""
+        """Run processors over what a walk found, as the person at the command line.
+
+        What another version has read, and the loaded one reads now, is noted.
+        """
+        cursor = self.facts.cursor()
+        others = [(processor, read_by_others(cursor, processor)) for processor in processors]
         tallies = self._runner.run(
-            processors, walk, actor=f"cli:{os_user()}", budget=budget, due_only=due_only
+            processors, walk, actor=self.actor, budget=budget, due_only=due_only
         )
+        for processor, versions in others:
+            if versions:
+                self._note(processor, versions)
         if any(tally.processor == "usage" and tally.items_extracted for tally in tallies):
-            note_standing(self.config.folder, standing(self.facts.cursor(), now()))
+            self._note_standing()
         return tallies
+
+    def _note(self, processor: Processor, versions: dict[str, int]) -> None:
+        count = now_read_by(self.facts.cursor(), processor, list(versions))
+        if not count:
+            return
+        oldest = min(versions.values())
+        note = Note(
+            processor=processor.name,
+            from_version=oldest,
+            to_version=processor.version,
+            swapped_at=now(),
+            actor=self.actor,
+            transcripts=count,
+            figures=None,
+            why=processor.why(oldest),
+        )
+        with self.facts.transaction() as cursor:
+            add_note(cursor, note)
+
+    def compare(
+        self,
+        processor: Processor,
+        session_key: str | None = None,
+        *,
+        by: By = "day",
+        swapping: bool = False,
+    ) -> Comparison:
+        """Compare a processor's loaded version with what is stored, days being this machine's.
+
+        `swapping` puts its rows in the place of the others'. Raises NotComparable and
+        ShadowUnfinished.
+        """
+        done = compare(
+            self.facts,
+            processor,
+            new_runner=self._new_runner,
+            clock=now,
+            actor=self.actor,
+            by=by,
+            timezone=self.facts.local_timezone,
+            session_key=session_key,
+            swapping=swapping,
+        )
+        if swapping and processor.name == "usage":
+            self._note_standing()
+        return done
+
+    def _note_standing(self) -> None:
+        note_standing(self.config.folder, standing(self.facts.cursor(), now()))
 
     def reprocess(self, processor: Processor, session_key: str | None = None) -> Reprocessed:
         """Let a processor read from the start what can still be read; of one transcript, or all.
@@ -121,6 +181,14 @@ class App:
                 vendor.take_in_usage(cursor, usage)
                 vendor.take_in_points(cursor, points)
                 vendor.say_who(cursor, said)
+    @property
+    def actor(self) -> str:
+        """Who runs: the person at the command line."""
+        return f"cli:{os_user()}"
+
+    def _new_runner(self, store: FactsRunStore) -> Runner:
+        spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
+        return Runner(store, now, spread, self._watcher)
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names.

@@ -58,9 +58,10 @@ class SessionProcessor(Protocol):
 
     Optional attributes, with their defaults: `version` (1; a new one reprocesses what can be
     read), `timeout_seconds` (300, for one session), `memory_limit_mb` (2048, resident),
-    `max_attempts` (5), `transcripts` ("all"; "main" leaves agent files out) and `tables` (none):
-    names of its tables, each with a `session_key` column, whose rows of a session the framework
-    deletes before that session is processed again.
+    `max_attempts` (5), `transcripts` ("all"; "main" leaves agent files out), `changes` (none: by
+    version, a sentence on what it changed and why) and `tables` (none): names of its tables, each
+    with a `session_key` column, whose rows of a session the framework deletes before that session
+    is processed again.
     """
 
     #: Its identity in the database and in URLs: rename it, and it starts from nothing.

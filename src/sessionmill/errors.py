@@ -8,6 +8,7 @@
     · NotOneSelect
     · NotVendorUsage
     · PeerMissing        another program is to be asked, and is not installed
+    · NotComparable      an effectful processor cannot run beside itself
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
@@ -23,6 +24,7 @@
     · NotDecompressible  damaged, or not what its name says
     · CannotDecompress   the data directory has no room for its content
   - TranscriptClosed     its file is there, and this user may not read it
+  - ShadowUnfinished     a processor paused before it could be compared
   - WorkersCannotStart   no child process can be started: nothing can be processed
   - ProcessorUnusable    a processor that cannot be built; the others run
   - PeerFailed           another program that was asked gave no answer
@@ -83,6 +85,16 @@ class IdUnknown(UsageError):
 
 class NotOneSelect(UsageError):
     """User SQL that is not exactly one SELECT or EXPLAIN, or that writes."""
+
+
+class NotComparable(UsageError):
+    """A processor that is to be run beside itself and writes what it likes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is effectful: it writes wherever it likes, so it can't run beside itself, and "
+            f"only extractors can be compared. To have it read anew: sessionmill reprocess {name}"
+        )
 
 
 class NotVendorUsage(UsageError):
@@ -251,6 +263,17 @@ class CannotDecompress(TranscriptUnreadable):
             "its content had been written, and are deleted. Nothing new of it is taken in; each "
             f"run tries it again. Make room there, or decompress {written(path)} yourself; "
             "then: sessionmill run"
+        )
+
+
+class ShadowUnfinished(SessionmillError):
+    """A processor paused before it had read what it is compared over."""
+
+    def __init__(self, name: str, left: int, reason: str | None) -> None:
+        super().__init__(
+            f"{name} pauses ({reason or 'broken off'}), and {left} transcripts are left to be read "
+            "before it can be compared. Nothing of the facts has changed. To go on later: "
+            f"sessionmill reprocess {name} --compare"
         )
 
 

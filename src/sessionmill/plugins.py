@@ -12,7 +12,7 @@ import inspect
 import logging
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,13 @@ class Processor:
     #: Of an effectful processor: tables whose rows of a session are deleted before it runs.
     own_tables: tuple[str, ...] = ()
     is_extractor: bool
+    #: What each version changed, in a sentence.
+    changes: Mapping[int, str] = field(default_factory=dict)
+
+    def why(self, from_version: int | None) -> str | None:
+        """Return what the versions after `from_version` say of themselves, up to this one."""
+        since = [n for n in sorted(self.changes) if (from_version or 0) < n <= self.version]
+        return " ".join(self.changes[n] for n in since) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +194,20 @@ def describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) ->
         views=dict(getattr(made, "views", {})) if is_extractor else {},
         own_tables=() if is_extractor else tuple(map(str, tables)),
         is_extractor=is_extractor,
+        changes=_changes(made, spec),
     )
+
+
+def _changes(made: Any, spec: str) -> dict[int, str]:
+    changes = getattr(made, "changes", {})
+    if not isinstance(changes, Mapping) or not all(
+        isinstance(version, int) and isinstance(sentence, str)
+        for version, sentence in changes.items()
+    ):
+        raise ProcessorUnusable(
+            spec, f"its changes are {changes!r}; a sentence for each version is expected"
+        )
+    return dict(changes)
 
 
 def _number(made: Any, name: str, default: int, spec: str) -> int:

@@ -17,6 +17,7 @@ CORE_NAMES = frozenset(
         "session_processor_state",
         "runs",
         "in_flight",
+        "version_notes",
         "schema_version",
         "commits",
         "prices",

@@ -16,6 +16,7 @@ from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
 from sessionmill.registry import Registry
+from sessionmill.run.ports import Unwatched
 from sessionmill.run.runner import Runner
 from sessionmill.store.facts import Facts
 from sessionmill.store.run_store import FactsRunStore
@@ -89,7 +90,7 @@ def test_a_short_run_has_no_bar(patience: float, shown: bool) -> None:
     assert bool(terminal.getvalue()) is shown
 
 
-class Watching:
+class Watching(Unwatched):
     """A watcher that remembers."""
 
     def __init__(self) -> None:

@@ -62,9 +62,12 @@ _command(
     "reprocess",
     "run:reprocess",
     "Let a processor read everything again that can still be read, from its start, now; dead"
-    " letters too. What is gone keeps the facts that were read of it.",
+    " letters too. What is gone keeps the facts that were read of it. With --compare it is read"
+    " beside the facts, and what that changes is shown; with --swap it is then so, all at once.",
     "reprocess usage",
     "reprocess usage --session 0f3c",
+    "reprocess usage --compare --by model",
+    "reprocess usage --compare --swap",
 )
 _command(
     app,

@@ -1,11 +1,15 @@
-"""A bar on a terminal while a run is long: how much is read, how fast, how long it will take."""
+"""What is said while a run goes on: what changes by it; and, while it is long, a bar."""
 
 from __future__ import annotations
 
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
+
+from sessionmill.cli.output import warn
+from sessionmill.plugins import Processor
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -28,6 +32,23 @@ class Bar:
         self._total = self._done = 0
         self._since: float | None = None
         self._shown: tuple[Progress, TaskID] | None = None
+
+    def reads_anew(self, processor: Processor, versions: Mapping[int, int]) -> None:
+        """Say that figures may change, why, and how to see it first."""
+        read = ", ".join(
+            f"{count} that version {version} has read"
+            for version, count in sorted(versions.items())
+        )
+        why = processor.why(min(versions))
+        warn(
+            f"{processor.name}: version {processor.version} reads transcripts anew: {read}. "
+            f"Figures may change.{f' {why}' if why else ''}"
+        )
+        if processor.is_extractor:
+            warn(
+                "to see first what changes, interrupt this run, then: "
+                f"sessionmill reprocess {processor.name} --compare"
+            )
 
     def begin(self, total: int) -> None:
         """Expect so many more bytes."""

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from sessionmill.app import now
-from sessionmill.cli.common import Db, Json, open_app
+from sessionmill.cli.common import Db, Json, open_app, program_name
 from sessionmill.cli.output import print_record, print_rows
+from sessionmill.store.swap import other_versions
 from sessionmill.view import prices as pricing
 from sessionmill.view import reports, user_sql
 from sessionmill.view import work as work_report
@@ -48,12 +49,29 @@ def usage(
             rows = blocks(cursor, now(), since=since, until=until, user=user, timezone=zone)
         else:
             rows = reports.usage(cursor, by, since=since, until=until, user=user, timezone=zone)
+        counted = app.registry.usable.get("usage")
+        others = [] if counted is None else other_versions(cursor, counted)
     if by == "total" and not json:
         print_record(rows.columns, rows.values[0])
         print(f"\n{rows.note}")
     else:
         print_rows(rows, as_json=json)
+    if not json:
+        for version, transcripts, gone in others:
+            _print_version(version, transcripts, gone)
     return 0
+
+
+def _print_version(version: int, transcripts: int, gone: int) -> None:
+    """Say what another version than the loaded one has counted."""
+    if gone == transcripts:
+        print(f"{transcripts:,} transcripts, gone since, were counted by version {version}.")
+        return
+    since = f" ({gone:,} of them gone since)" if gone else ""
+    print(
+        f"{transcripts:,} transcripts{since} were counted by version {version}. To see what the "
+        f"loaded version changes: {program_name()} reprocess usage --compare"
+    )
 
 
 def prices(

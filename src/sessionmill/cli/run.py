@@ -10,10 +10,13 @@ from cyclopts import Parameter
 
 from sessionmill.app import App
 from sessionmill.cli.common import Db, Dirs, Json, Specs, db_option, find, open_app, program_name
+from sessionmill.cli.compare import compared
 from sessionmill.cli.output import print_json, print_record, print_rows, print_table, warn
 from sessionmill.collect.roots import Root
+from sessionmill.errors import UsageError
 from sessionmill.run.tally import Tally
 from sessionmill.view import reports
+from sessionmill.view.changes import By
 from sessionmill.view.reports import Rows
 from sessionmill.view.status import listed
 
@@ -137,14 +140,28 @@ def reprocess(
     session: Annotated[
         str | None, Parameter(help="Session key, session id, or the start of one.")
     ] = None,
+    compare: Annotated[
+        bool, Parameter(negative="", help="Show what the loaded version changes; change nothing.")
+    ] = False,
+    by: Annotated[By, Parameter(help="With --compare: what to show changes by.")] = "day",
+    swap: Annotated[
+        bool, Parameter(negative="", help="With --compare: let the changes be, all at once.")
+    ] = False,
     processor: Specs = None,
     json: Json = False,
     db: Db = None,
 ) -> int:
     """Let a processor read everything again that can still be read, from its start, now.
 
-    Dead letters too. What is gone keeps the facts that were read of it.
+    Dead letters too. What is gone keeps the facts that were read of it. With --compare it is read
+    beside the facts, which stay as they are until --swap.
     """
+    if compare:
+        return compared(name, session, by=by, swapping=swap, specs=processor, json=json, db=db)
+    if swap:
+        raise UsageError(
+            f"--swap goes with --compare: sessionmill reprocess {name} --compare --swap"
+        )
     with open_app(db, processor, sparing=True) as app:
         [chosen] = app.registry.named([name])
         key = None if session is None else app.store.resolve(session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -168,6 +168,12 @@ class RunStore(Protocol):
 class Watcher(Protocol):
     """Is told how far a run has come, in bytes of transcripts; from several threads."""
 
+    def reads_anew(self, processor: Processor, versions: Mapping[int, int]) -> None:
+        """Be told, before it does, that a processor reads anew what other versions have read.
+
+        `versions`: how many transcripts each has.
+        """
+
     def begin(self, total: int) -> None:
         """Be told that so many more are to be read."""
 
@@ -180,6 +186,9 @@ class Watcher(Protocol):
 
 class Unwatched:
     """A watcher for where nobody watches."""
+
+    def reads_anew(self, processor: Processor, versions: Mapping[int, int]) -> None:
+        """Do nothing."""
 
     def begin(self, total: int) -> None:
         """Do nothing."""

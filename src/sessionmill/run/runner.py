@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -145,6 +146,9 @@ class Runner:
         tally.seen, tally.scanned = _seen(processor, walk), len(tasks)
         if last is not None and _is_paused(last, now):
             tally.pause_reason, tasks = last.pause_reason or "paused", []
+        others = Counter(task.other_version for task in tasks if task.other_version is not None)
+        if others:
+            self._watcher.reads_anew(processor, others)
         return _Share(processor, tally, tasks, self._store.leftovers(processor.name))
 
     def _effect(self, share: _Share, deadline: float | None) -> EffectPass:

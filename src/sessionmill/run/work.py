@@ -63,6 +63,11 @@ class Task(Struct, frozen=True, kw_only=True, gc=False):
         return self.stored_version == self.version
 
     @property
+    def other_version(self) -> int | None:
+        """The other version that wrote the stored rows; None if there is no such thing."""
+        return None if self.same_version or self.processed_at is None else self.stored_version
+
+    @property
     def goes_on(self) -> bool:
         """Whether an extractor can go on at the safe offset, if the content is still the same."""
         return self.same_version and self.carry is not None

@@ -30,6 +30,7 @@ CORE_TABLES = frozenset(
         "session_processor_state",
         "runs",
         "in_flight",
+        "version_notes",
         "schema_version",
         "commits",
         "prices",
@@ -91,9 +92,10 @@ class Facts:
         return self._conn.cursor()
 
     @contextmanager
-    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def transaction(self, *, kept: bool = True) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a cursor whose statements are committed together, or not at all.
 
+        Not at all either unless they are to be `kept`: to see what they would make of the facts.
         One at a time, whatever the thread: two that wrote the same row would conflict. Raises
         DiskFull before it begins where a checkpoint might find no room.
         """
@@ -104,7 +106,10 @@ class Facts:
                 cursor.execute("BEGIN")
                 try:
                     yield cursor
-                    self.commit(cursor)
+                    if kept:
+                        self.commit(cursor)
+                    else:
+                        roll_back(cursor)
                 except BaseException:
                     roll_back(cursor)
                     raise
@@ -133,11 +138,14 @@ class Facts:
         except OSError as error:
             raise FolderClosed(self.folder, error) from error
 
-    def check_room(self) -> None:
-        """Raise DiskFull if the disk has less room than closing the facts may take."""
-        free = shutil.disk_usage(self.folder).free
-        if free < KEPT_FREE:
-            raise DiskFull(self.folder, free, KEPT_FREE)
+    def check_room(self, beside: int = 0) -> None:
+        """Raise DiskFull if the disk has less room than closing the facts may take.
+
+        `beside`: bytes that are about to be written, and must leave that room.
+        """
+        free, needed = shutil.disk_usage(self.folder).free, KEPT_FREE + beside
+        if free < needed:
+            raise DiskFull(self.folder, free, needed)
 
     # ── opening ──
 

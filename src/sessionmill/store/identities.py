@@ -51,6 +51,11 @@ def _note(cursor: duckdb.DuckDBPyConnection, extracted: list[Extracted]) -> None
             }
         ),
     )
+    take_named(cursor)
+
+
+def take_named(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Take over what `_named` says: into `transcripts`, and into rows that say otherwise."""
     sql = statements("transcripts")
     cursor.execute(sql["renamed"])
     row = first(cursor.execute("SELECT count(*) FROM _renamed"))

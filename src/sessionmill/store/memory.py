@@ -40,7 +40,7 @@ class MemoryFacts(Facts):
         """Forget everything."""
         self._conn.close()
 
-    def check_room(self) -> None:
+    def check_room(self, beside: int = 0) -> None:
         """Do nothing: there is no disk to fill."""
 
     def _note_commit(self) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import duckdb
+from arro3.core import Array, DataType, RecordBatchReader
+from arro3.core import Table as ArrowTable
 
 from sessionmill.contracts import Column, Table
 from sessionmill.store.statements import first
@@ -111,6 +113,31 @@ class RowStore:
         return cursor.execute(
             "SELECT session_key, count(*) FROM _completed GROUP BY session_key"
         ).fetchall()
+
+    def swap(
+        self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str], shadow: RecordBatchReader
+    ) -> None:
+        """Put rows, as `stored` has read them from other facts, in the place of transcripts' own.
+
+        Of transcripts without a row there, too, all go.
+        """
+        self._begin(cursor, session_keys)
+        cursor.register("_shadow", shadow)
+        self._insert(cursor, "_shadow")
+        cursor.unregister("_shadow")
+        self._elect(cursor)
+
+    def stored(
+        self, cursor: duckdb.DuckDBPyConnection, session_keys: list[str]
+    ) -> RecordBatchReader:
+        """Return the rows of transcripts as a stream, but for what `swap` makes anew."""
+        keys = Array(session_keys, type=DataType.utf8())
+        cursor.register("_keys", ArrowTable.from_arrays([keys], names=["session_key"]))
+        own = ", ".join(_quote(c.name) for c in (*IDENTITY, *self.table.columns))
+        # A relation's stream is read as it comes; that of a statement would be held whole.
+        return RecordBatchReader.from_arrow(
+            cursor.sql(f"SELECT {own} FROM {self._name} SEMI JOIN _keys USING (session_key)")
+        )
 
     # ── the parts ──
 

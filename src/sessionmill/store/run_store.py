@@ -35,6 +35,7 @@ from sessionmill.store.known import resolve
 from sessionmill.store.progress import FoundTranscripts, arrow
 from sessionmill.store.rows import RowStore
 from sessionmill.store.statements import first, statements
+from sessionmill.store.swap import read_by_others
 
 
 class FactsRunStore:
@@ -133,7 +134,7 @@ class FactsRunStore:
         }
 
     def standing(self, processors: Sequence[Processor]) -> list[tuple[Any, ...]]:
-        """Return name, version, cadence, last run, its outcome, pending, failing, dead, problem."""
+        """Return how each stands: a row of `sessionmill.view.status.STANDING`."""
         sql = statements("work")
         last = self.last_runs()
         failing = {
@@ -155,6 +156,7 @@ class FactsRunStore:
                     p.cadence_minutes,
                     progress.naive(run.started_at) if run else None,
                     run.outcome if run else None,
+                    len(read_by_others(self._cursor, p)),
                     row[0] if row else 0,
                     *failing.get(p.name, (0, 0)),
                     run.pause_reason if run else None,

@@ -21,6 +21,7 @@ STANDING = [
     "cadence_minutes",
     "last_run",
     "last_outcome",
+    "other_version",
     "pending",
     "failing",
     "dead",

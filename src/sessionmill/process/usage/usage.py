@@ -23,6 +23,10 @@ class Usage:
 
     name = "usage"
     version = 2
+    changes: Mapping[int, str] = {
+        2: "Adds columns: how calls failed and what programs they ran, output that was logged in"
+        " part, and how the client was started.",
+    }
     cadence_minutes = 10
     tables = (
         responses.TABLE,
