@@ -22,7 +22,7 @@ from msgspec import structs
 from sessionmill.collect.contents import program_of
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.collect.known import look_again
-from sessionmill.errors import NotComparable, ShadowUnfinished
+from sessionmill.errors import NotComparable, ProcessorUnusable, ShadowUnfinished
 from sessionmill.plugins import Processor
 from sessionmill.run.ports import Clock
 from sessionmill.run.runner import Runner
@@ -116,10 +116,13 @@ def compare(
 ) -> Comparison:
     """Compare a processor's loaded version with what is stored, and swap its rows in when told.
 
-    Of one transcript, or of all that are read. Raises NotComparable and ShadowUnfinished.
+    Of one transcript, or of all that are read. Raises NotComparable, ShadowUnfinished
+    and ProcessorUnusable.
     """
     if not processor.is_extractor:
         raise NotComparable(processor.name)
+    for name, reason in FactsRunStore(facts, clock).prepare([processor]).items():
+        raise ProcessorUnusable(name, reason)
     cursor = facts.cursor()
     before = readings(cursor, processor.name, session_key)
     known = [one for one in known_transcripts(cursor, session_key) if one.session_key in before]
