@@ -29,7 +29,7 @@ from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.vendor.records import DayUsage, Point
 from sessionmill.view.standing import note_standing, standing
-from sessionmill.store.swap import Note, add_note, now_read_by, read_by_others
+from sessionmill.store.swap import VersionNote, add_version_note, now_read_by, read_by_others
 from sessionmill.view.changes import By
 
 
@@ -112,7 +112,7 @@ class App:
         if not count:
             return
         oldest = min(versions.values())
-        note = Note(
+        note = VersionNote(
             processor=processor.name,
             from_version=oldest,
             to_version=processor.version,
@@ -123,7 +123,7 @@ class App:
             why=processor.why(oldest),
         )
         with self.facts.transaction() as cursor:
-            add_note(cursor, note)
+            add_version_note(cursor, note)
 
     def compare(
         self,

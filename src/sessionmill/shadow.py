@@ -30,7 +30,7 @@ from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
 from sessionmill.store.known import KnownTranscript, known_transcripts
 from sessionmill.store.run_store import FactsRunStore
-from sessionmill.store.swap import Note, Reading, add_note, readings, swap
+from sessionmill.store.swap import Reading, VersionNote, add_version_note, readings, swap
 from sessionmill.view import changes
 from sessionmill.view.changes import By
 from sessionmill.view.reports import Rows
@@ -146,7 +146,7 @@ def compare(
                 swapped=swapping,
             )
             if swapping and read.keys:
-                add_note(writing, _note(done, clock, actor))
+                add_version_note(writing, _note(done, clock, actor))
     if swapping:
         shutil.rmtree(folder)
     return done
@@ -228,9 +228,9 @@ def _measured(
     return changes.by_group(tables, by, before, after), total
 
 
-def _note(done: Comparison, clock: Clock, actor: str) -> Note:
+def _note(done: Comparison, clock: Clock, actor: str) -> VersionNote:
     changed = [row for row in done.total.document()["rows"] if row["change"]]
-    return Note(
+    return VersionNote(
         processor=done.processor.name,
         from_version=done.from_version,
         to_version=done.processor.version,

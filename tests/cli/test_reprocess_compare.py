@@ -193,13 +193,13 @@ elif where == "before the states":
 elif where == "before the identities":
     sessionmill.store.swap.take_named = killed
 elif where == "before the note":
-    sessionmill.shadow.add_note = killed
+    sessionmill.shadow.add_version_note = killed
 elif where == "before the commit":
-    write_note = sessionmill.shadow.add_note
+    write_note = sessionmill.shadow.add_version_note
     def write_note_and_die(*given):
         write_note(*given)
         sessionmill.store.facts.Facts.commit = killed
-    sessionmill.shadow.add_note = write_note_and_die
+    sessionmill.shadow.add_version_note = write_note_and_die
 else:
     sessionmill.shadow.Shadow.__exit__ = killed
 sys.argv = "sessionmill reprocess versions --processor run_versions:Two --compare --swap".split()

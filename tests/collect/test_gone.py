@@ -149,7 +149,7 @@ def test_what_is_gone_waits_for_no_processor(mill: Mill, team: Path) -> None:
     mill.run(team)
     (team / "alice" / "a.jsonl").unlink()
     mill.run(team)
-    pending = [row[5] for row in mill.app.store.standing(mill.app.registry.named(()))]
+    pending = [row[6] for row in mill.app.store.standing(mill.app.registry.named(()))]
     assert pending == [0, 0]
 
 

@@ -33,7 +33,7 @@ class Reading(NamedTuple):
     last_error: str | None
 
 
-class Note(NamedTuple):
+class VersionNote(NamedTuple):
     """A row of `version_notes`; see the schema."""
 
     processor: str
@@ -84,10 +84,10 @@ def swap(
     take_named(cursor)
 
 
-def add_note(cursor: duckdb.DuckDBPyConnection, note: Note) -> None:
+def add_version_note(cursor: duckdb.DuckDBPyConnection, note: VersionNote) -> None:
     """Write down that a version's rows took the place of another's."""
     values = note._asdict() | {"swapped_at": naive(note.swapped_at)}
-    cursor.execute(statements("versions")["add_note"], values)
+    cursor.execute(statements("versions")["add_version_note"], values)
 
 
 def read_by_others(cursor: duckdb.DuckDBPyConnection, processor: Processor) -> dict[str, int]:

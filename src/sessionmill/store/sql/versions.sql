@@ -36,7 +36,7 @@ SELECT s.version, count(*), count(t.gone_at)
  GROUP BY s.version
  ORDER BY s.version;
 
--- name: add_note
+-- name: add_version_note
 INSERT INTO version_notes BY NAME
 SELECT $processor AS processor_name, $from_version AS from_version, $to_version AS to_version,
        CAST($swapped_at AS TIMESTAMP) AS swapped_at, $actor AS actor, $transcripts AS transcripts,
