@@ -373,7 +373,7 @@ def test_a_clock_that_jumps_between_runs_changes_no_table(tmp_path: Path) -> Non
                 assert [tally.errors for tally in place.run("usage", LINES)] == [[], []]
             rows = [place.ask(f"FROM {name} ORDER BY ALL") for name in place.tables()]
             pending = place.store.standing(place.processors("usage", LINES))
-            tables.append((rows, [row[5] for row in pending]))
+            tables.append((rows, [row[6] for row in pending]))
     assert tables[0] == tables[1]
     assert tables[0][1] == [0, 0]
 

@@ -97,7 +97,7 @@ class Two(One):
     def answer(self, response: Response, record: Record) -> Row:
         output = response.output_tokens or 0
         corrected = output + output % 2
-        row = dict(super().answer(response, record))  # type: ignore[arg-type] # it is a mapping
+        row = dict(super().answer(response, record))
         row |= {"output": corrected, "long": corrected > 12, "kilo": corrected / 1000}
         if output % 5 == 0:
             row["response_id"] = f"{response.id}, by another name"

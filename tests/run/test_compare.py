@@ -65,7 +65,7 @@ def rows_of(place: Place, table: str) -> list[dict[str, Any]]:
 
 def figures(rows: Rows) -> dict[str, tuple[Any, Any, Any]]:
     """Return (before, after, change) of the figures in all."""
-    return {name: tuple(values) for name, *values in rows.values}  # type: ignore[misc] # three
+    return {name: tuple(values) for name, *values in rows.values}
 
 
 def notes(place: Place) -> list[tuple[Any, ...]]:

@@ -131,9 +131,10 @@ def _rules(table: Table) -> dict[str, tuple[str, str]]:
         if column.name in ("session_key", "key_hash", *table.key):
             continue
         rule = f"{table.name}.{column.name}"
-        if column.name == "counted" and table.elect_by:
-            rule = f"{table.name}: counted"
         old, new = f"b.{_quote(column.name)}", f"a.{_quote(column.name)}"
+        if column.name == "counted":
+            # NULL where `eligible` is: as little counted as false.
+            rule, old, new = f"{table.name}: counted", f"({old} IS TRUE)", f"({new} IS TRUE)"
         changed = f"FILTER ({both} AND {old} IS DISTINCT FROM {new})"
         rules[rule] = (f"count(*) {changed}", _change(column, old, new, changed))
     return rules
