@@ -16,8 +16,8 @@ from sessionmill.registry import Registry
 from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
-from sessionmill.store import vendor
 from sessionmill.shadow import Comparison, compare
+from sessionmill.store import vendor
 from sessionmill.store.facts import Facts
 from sessionmill.store.known import (
     KnownTranscript,
@@ -27,10 +27,10 @@ from sessionmill.store.known import (
 )
 from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
-from sessionmill.vendor.records import DayUsage, Point
-from sessionmill.view.standing import note_standing, standing
 from sessionmill.store.swap import VersionNote, add_version_note, now_read_by, read_by_others
+from sessionmill.vendor.records import DayUsage, Point
 from sessionmill.view.changes import By
+from sessionmill.view.standing import note_standing, standing
 
 
 def now() -> datetime:
@@ -181,6 +181,7 @@ class App:
                 vendor.take_in_usage(cursor, usage)
                 vendor.take_in_points(cursor, points)
                 vendor.say_who(cursor, said)
+
     @property
     def actor(self) -> str:
         """Who runs: the person at the command line."""
