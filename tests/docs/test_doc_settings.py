@@ -15,9 +15,9 @@ from pages import README, Page, page, table_rows
 
 from sessionmill import config
 from sessionmill.cli.app import app
+from sessionmill.cli.reports import By
 from sessionmill.errors import UsageError
 from sessionmill.view import doctor
-from sessionmill.view.reports import GROUPS
 
 CONFIGURATION = page("configuration")
 
@@ -92,7 +92,7 @@ def test_every_option_is_told_with_its_default(command: str) -> None:
 def test_everything_to_sum_up_by_is_told() -> None:
     rows = table_rows(CONFIGURATION.section("sessionmill report usage"))
     row = next(row for row in rows if row[0] == "`--by`")
-    assert set(re.findall(r"`(\w+)`", row[2])) == set(GROUPS)
+    assert set(re.findall(r"`(\w+)`", row[2])) == set(get_args(By))
 
 
 def test_every_check_of_an_examination_is_told_and_no_other_is() -> None:

@@ -25,6 +25,7 @@ def _day(type_: Any, tokens: Any) -> date:
         raise ValueError(f"{tokens[0].value!r} is no day; one is written like 2026-03-02") from None
 
 
+#: Blocks are of a moment: which one runs.
 By = Literal[reports.By, "block"]
 Day = Annotated[date | None, Parameter(converter=_day)]
 
