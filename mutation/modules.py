@@ -14,6 +14,8 @@ _ROWS = "tests/accounting/test_rows.py"
 _RESPONSES = "tests/accounting/test_responses.py"
 _CALLS = "tests/accounting/test_tool_calls.py"
 _TYPED = "tests/accounting/test_prompts_and_commands.py"
+_EVENTS = "tests/accounting/test_events.py"
+_PARTIAL = "tests/accounting/test_partial_output.py"
 _CODEX = "tests/accounting/test_codex.py"
 _WORK = "tests/run/test_work.py"
 _COLUMNS = "tests/run/test_columns.py"
@@ -22,7 +24,9 @@ _USAGE = "src/sessionmill/process/usage"
 
 #: Each module's tests: first those that are quick, and likely to notice.
 MODULES: Mapping[str, Sequence[str]] = {
+    f"{_USAGE}/events.py": (_ROWS, _EVENTS),
     f"{_USAGE}/malformed_lines.py": (_ROWS,),
+    f"{_USAGE}/partial_output.py": (_ROWS, _PARTIAL),
     f"{_USAGE}/places.py": (_ROWS,),
     f"{_USAGE}/prompts.py": (_ROWS, _TYPED),
     f"{_USAGE}/responses.py": (_ROWS, _RESPONSES),

@@ -27,6 +27,7 @@ from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.config import Config
 from sessionmill.plugins import Processor, build
+from sessionmill.process.usage import Usage
 from sessionmill.recount import election
 from sessionmill.registry import Registry
 from sessionmill.run import messages
@@ -117,7 +118,7 @@ class Books:
         _hold_to_no_error(tallies)
         return tallies
 
-    def take_in(self, *, version: int = 1) -> None:
+    def take_in(self, *, version: int = Usage.version) -> None:
         """Read what is new or changed, or of another `version`, as a run does."""
         processors = [replace(p, version=version) for p in self.processors]
         store = self.app.store
@@ -181,7 +182,7 @@ class Books:
 
     def audit(self) -> Comparison:
         """Compare the tables with the second count, as `sessionmill audit-usage` does."""
-        tables = stored(self.app.facts.cursor(), version=1)
+        tables = stored(self.app.facts.cursor(), version=Usage.version)
         return compare(tables, recounted(tables.transcripts))
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:

@@ -32,6 +32,7 @@ TRANSCRIPT = Transcript(
     agent="claude-code",
     path_kind="main",
 )
+PLACE_NAMES = ("client_version", "entrypoint", "cwd", "project", "agent_id")
 PLACE = ("2.1.39", "cli", "/w/shop", "shop", "a7", CopyRank.MAIN)
 NOWHERE = (None,) * 6
 
@@ -308,7 +309,7 @@ def test_a_call_says_what_ran_and_what_it_asks_to_change_and_its_result_what_was
     assert told == {
         **{"tool_use_id": "t1", "at": AT, "name": "Edit", "kind": "tool"},
         **{"program": "git", "input_hash": 7, "copy_rank": CopyRank.MAIN},
-        **dict(zip(("client_version", "cwd", "project", "agent_id"), PLACE, strict=False)),
+        **dict(zip(PLACE_NAMES, PLACE, strict=False)),
         **{"asked_lines_added": 3, "asked_lines_removed": 2, "asked_file_hash": 9},
     }
     told = by_name("tool_calls", changed)

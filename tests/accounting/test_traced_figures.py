@@ -131,7 +131,7 @@ def test_of_a_response_each_line_adds_what_it_has_more(books: Books) -> None:
 
     told = explained(books)
 
-    assert rules(told) == ["first_line", "repeats", "grows"]
+    assert rules(told) == ["first_line", "completes", "grows"]
     assert [row.counted.get("output_tokens", 0) for row in told.rows] == [1, 0, 49]
     assert [row.discarded.get("output_tokens", 0) for row in told.rows] == [0, 1, 1]
     assert [row.states["output_tokens"] for row in told.rows] == [1, 1, 50]

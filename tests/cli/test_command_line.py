@@ -54,6 +54,10 @@ def test_there_are_the_commands_that_the_readme_speaks_of() -> None:
         "doctor",
         "report usage",
         "reconcile",
+        "prices",
+        "explain",
+        "audit-usage",
+        "statusline",
         "sql",
         "demo",
     }

@@ -225,7 +225,14 @@ def test_processors_are_listed_with_how_they_stand(mill: Mill, sessions: Path) -
     listed = ("processors", *WORDS, "--json")
     before = {row["name"]: row for row in mill(*listed, cwd=HERE).rows}
     columns = ["name", "version", "cadence_minutes", "last_run", "last_outcome"]
-    assert list(before["words"]) == [*columns, "pending", "failing", "dead", "problem"]
+    assert list(before["words"]) == [
+        *columns,
+        "other_version",
+        "pending",
+        "failing",
+        "dead",
+        "problem",
+    ]
     assert before["words"]["last_run"] is None
 
     mill("run", *WORDS, "--sessions", sessions, cwd=HERE)

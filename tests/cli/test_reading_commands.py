@@ -173,7 +173,7 @@ def test_people_read_the_total_a_line_for_each_column(ask: Ask) -> None:
 
 def test_a_report_without_facts_is_empty_and_no_error(mill: Mill) -> None:
     [row] = document(mill("report", "usage", "--json"))["rows"]
-    assert row.pop("cost_usd") == "0.000000"
+    assert row.pop("cost_usd") == 0.0
     assert set(row.values()) == {0}
     ended = mill("report", "usage", "--by", "day", "--json")
     assert document(ended) == {"rows": [], "truncated": False}
@@ -210,7 +210,7 @@ def test_a_list_says_whether_there_is_more(ask: Ask) -> None:
 
 def test_values_of_every_kind_are_strict_json(ask: Ask) -> None:
     query = """
-        SELECT NULL AS nothing, true AS yes, 9007199254740993 AS large, 1.50 AS exact,
+        SELECT NULL AS nothing, true AS yes, 9007199254740993 AS large, 1.50 AS exact, 0.1234567890 AS long,
                'naïve 🦆' AS text, DATE '2026-03-02' AS day,
                TIMESTAMP '2026-03-02 09:00:00.5' AS moment, INTERVAL 90 MINUTES AS span,
                '\\x00\\xff'::BLOB AS bytes, [1, NULL] AS list, {'a': 1} AS pair,
@@ -218,7 +218,7 @@ def test_values_of_every_kind_are_strict_json(ask: Ask) -> None:
     """
     [row] = document(ask("sql", query, "--json"))["rows"]
     assert row["large"] == 9_007_199_254_740_993
-    assert row["exact"] == "1.50"
+    assert (row["exact"], row["long"]) == (1.5, "0.1234567890")
     assert row["text"] == "naïve 🦆"
     assert row["moment"] == "2026-03-02T09:00:00.500000Z"
     assert row["span"] == 5400.0
@@ -275,7 +275,8 @@ def test_names_do_not_reach_a_terminal_raw(mill: Mill, tmp_path: Path) -> None:
         ended = mill(*command)
         assert "evil" in ended.out
         assert is_harmless(ended.out), command
-        assert len(ended.out.splitlines()) < 6, "a name is not two lines"
+        lines = [line for line in ended.out.splitlines() if line and line != ESTIMATE]
+        assert len(lines) < 6, "a name is not two lines"
     rows = document(mill("report", "usage", "--by", "model", "--json"))["rows"]
     assert NASTY in [row["model"] for row in rows], "a program gets it as it is"
 

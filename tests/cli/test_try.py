@@ -51,6 +51,7 @@ def test_a_trial_prints_the_rows_of_every_table_as_one_document(mill: Mill, path
         "tool_calls",
         "slash_commands",
         "prompts",
+        "events",
         "malformed_lines",
     ]
     calls = told["tables"]["tool_calls"]
@@ -197,7 +198,7 @@ def test_people_see_the_processors_own_columns_and_what_a_run_would_count(
     assert lines[-1].startswith("Items of tester/0f3c.jsonl, as a run counts them: ")
     assert lines[-1].endswith("Nothing was written.")
     tables = document(mill("try", "usage", path, "--limit", "1", "--json"))["tables"]
-    assert [len(table["rows"]) for table in tables.values()] == [1, 1, 1, 1, 1]
+    assert [len(table["rows"]) for table in tables.values()] == [1, 1, 1, 1, 0, 1]
     assert tables["responses"]["truncated"] is True
     assert tables["prompts"]["truncated"] is False
 

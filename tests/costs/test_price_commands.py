@@ -33,12 +33,12 @@ def test_reports_show_costs_and_say_what_they_are(mill: Mill) -> None:
         told = mill("report", "usage", "--by", by, "--json")
         assert list(told.json) == ["rows", "truncated"], "as every list"
         [row] = told.rows
-        assert (row["cost_usd"], row["unpriced_responses"]) == ("15.000000", 1), by
+        assert (row["cost_usd"], row["unpriced_responses"]) == (15.0, 1), by
         assert ESTIMATE in mill("report", "usage", "--by", by).out
     by_model = {
         row["model"]: row for row in mill("report", "usage", "--by", "model", "--json").rows
     }
-    assert by_model["claude-opus-5"]["cost_usd"] == "15.000000"
+    assert by_model["claude-opus-5"]["cost_usd"] == 15.0
     assert by_model["my-model"]["cost_usd"] is None, "never 0"
     assert ESTIMATE not in mill("report", "usage", "--by", "tool").out
 
@@ -46,7 +46,7 @@ def test_reports_show_costs_and_say_what_they_are(mill: Mill) -> None:
 @pytest.mark.usefixtures("team")
 def test_sessions_show_costs(mill: Mill) -> None:
     [row] = mill("sessions", "--json").rows
-    assert (row["cost_usd"], row["unpriced_responses"]) == ("15.000000", 1)
+    assert (row["cost_usd"], row["unpriced_responses"]) == (15.0, 1)
     assert ESTIMATE in mill("sessions").out
 
 
@@ -68,8 +68,8 @@ def test_prices_shows_what_is_priced_how_and_what_is_not(mill: Mill) -> None:
         for row in rows
     ]
     assert told == [
-        ("claude-opus-5", "standard", 1, "5", None),
-        ("claude-opus-5", "fast", 1, "10", None),
+        ("claude-opus-5", "standard", 1, 5.0, None),
+        ("claude-opus-5", "fast", 1, 10.0, None),
         ("my-model", "standard", 1, None, "unknown model"),
     ]
     assert rows[0]["source"].startswith("genai-prices ")
@@ -79,9 +79,9 @@ def test_prices_shows_what_is_priced_how_and_what_is_not(mill: Mill) -> None:
 def test_a_price_of_ones_own_counts_at_once(mill: Mill, data: Path) -> None:
     (data / "config.toml").write_text('[[prices]]\nmodel = "my-model"\ninput_per_million = 2.5\n')
     [row] = mill("report", "usage", "--json").rows
-    assert (row["cost_usd"], row["unpriced_responses"]) == ("17.500000", 0)
+    assert (row["cost_usd"], row["unpriced_responses"]) == (17.5, 0)
     [own] = mill("prices", "my-model", "--json").rows
-    assert (own["source"], own["input_per_million"]) == ("configuration", "2.5")
+    assert (own["source"], own["input_per_million"]) == ("configuration", 2.5)
 
 
 def test_prices_of_a_model_are_shown_with_their_history(mill: Mill, data: Path) -> None:
@@ -95,10 +95,10 @@ def test_prices_of_a_model_are_shown_with_their_history(mill: Mill, data: Path) 
         if row["service_tier"] == "standard"
     ]
     assert rows == [
-        ("2026-11-01T00:00:00Z", 0, "4", True),
-        (None, 0, "5", False),
-        (None, 200_001, "10", False),
-        ("2026-03-13T00:00:00Z", 0, "5", False),
+        ("2026-11-01T00:00:00Z", 0, 4.0, True),
+        (None, 0, 5.0, False),
+        (None, 200_001, 10.0, False),
+        ("2026-03-13T00:00:00Z", 0, 5.0, False),
     ]
     assert mill("prices", "nobodys", "--json").rows == []
 

@@ -160,7 +160,7 @@ class Keyless:
 class Prices:
     """Asks a service that may be away, and not before it asked to be asked again."""
 
-    name, cadence_minutes, tables = "prices", 60, ("prices",)
+    name, cadence_minutes, tables = "quotes", 60, ("quotes",)
 
     def __init__(self, now: Callable[[], datetime], is_up: Callable[[], bool]) -> None:
         self._now, self._is_up = now, is_up
@@ -175,8 +175,8 @@ class Prices:
         if not self._is_up():
             self._not_before = self._now() + timedelta(minutes=5)
             raise RetryLater("the service is away", after=300)
-        conn.execute("CREATE TABLE IF NOT EXISTS prices (session_key VARCHAR, asked_at TIMESTAMP)")
-        conn.execute("INSERT INTO prices VALUES (?, ?)", [session_key, self._now()])
+        conn.execute("CREATE TABLE IF NOT EXISTS quotes (session_key VARCHAR, asked_at TIMESTAMP)")
+        conn.execute("INSERT INTO quotes VALUES (?, ?)", [session_key, self._now()])
         return ProcessorResult(items_count=1)
 
 

@@ -224,7 +224,7 @@ def test_an_outage_is_raised_keeps_nothing_and_passes_as_the_clock_moves_on() ->
             store.process(called())
         clock.advance(minutes=1)
         assert store.process(called()) == 1
-        assert store.rows("prices", "asked_at") == [{"asked_at": clock.now.replace(tzinfo=None)}]
+        assert store.rows("quotes", "asked_at") == [{"asked_at": clock.now.replace(tzinfo=None)}]
 
 
 def test_an_extractors_outage_is_raised_as_it_was() -> None:

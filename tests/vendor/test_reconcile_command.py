@@ -36,7 +36,7 @@ def test_files_are_imported_and_compared_and_without_any_what_was(team: Path, mi
     [page] = day().write(team)
     ended = mill("reconcile", page, "--json")
     assert (ended.status, ended.err) == (0, "")
-    assert list(ended.json) == ["rows", "truncated", "note"]
+    assert list(ended.json) == ["rows", "truncated"]
     [row] = ended.rows
     assert list(row) == COLUMNS
     assert (row["day"], row["user"], row["source"]) == ("2026-03-02", "alice", "analytics_api")

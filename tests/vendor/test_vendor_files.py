@@ -11,6 +11,7 @@ import pytest
 from vendor_exports import HAIKU, SONNET, ApiDay, Telemetry, model, request
 
 from sessionmill.errors import NotVendorUsage, UsageError, VendorUsageMalformed
+from sessionmill.testing import ClaudeTranscript
 from sessionmill.vendor import files
 from sessionmill.vendor.files import Reading
 
@@ -184,6 +185,10 @@ def test_a_line_that_is_still_being_written_waits_for_another_time() -> None:
 
 # ── what is refused ──
 
+_TRANSCRIPT = ClaudeTranscript("0f3c")
+_TRANSCRIPT.prompt()
+SESSION = bytes(_TRANSCRIPT)
+
 
 @pytest.mark.parametrize(
     "content",
@@ -195,7 +200,7 @@ def test_a_line_that_is_still_being_written_waits_for_another_time() -> None:
         b"{}",
         b"7\n8\n",
         b'{"data": []}',
-        b'{"type":"user"}\n{"type":"assistant"}\n',
+        SESSION,
         b'{"resourceLogs":[]}',
         b"[" * 100_000,
         b"\xff\xfe{\x00}\x00",

@@ -66,6 +66,9 @@ class ClaudeCode:
             data = as_object(line.get("data"))
             if data.get("type") == "agent_progress":
                 self.message(offset, as_object(data.get("message")), line, PROGRESS_COPY)
+                call = as_text(line.get("parentToolUseID"))
+                if call and as_text(data.get("agentId")) and isinstance(data.get("message"), dict):
+                    self.transcript.mention(call, offset, PROGRESS_COPY)
         elif kind == "attachment":
             self.attachment(offset, line)
         else:

@@ -141,6 +141,11 @@ class Transcript:
         row.is_error = row.is_error or is_error
         row.rank = min(row.rank, rank)
 
+    def mention(self, id: str, offset: int, rank: int) -> None:
+        """Take in that a line names a call: by that alone it is not counted."""
+        row = self.calls.setdefault(id, Call(offset, rank))
+        row.rank = min(row.rank, rank)
+
     def command(self, id: str, offset: int, rank: int) -> None:
         """Take in a slash command."""
         row = self.commands.setdefault(id, Typed(offset, rank))

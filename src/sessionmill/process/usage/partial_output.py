@@ -21,7 +21,8 @@ COLUMNS = (
     Column("has_stop_reason", "BOOLEAN", "max", "a line names why it ended: it is logged in full"),
     Column("content_tokens", "BIGINT", "max", "what its content takes by estimate; NULL unseen"),
 )
-_PARTIAL = "NOT has_stop_reason AND 2 * output_tokens < content_tokens"
+#: HUGEINT: twice an absurd figure of a damaged line must not be an error.
+_PARTIAL = "NOT has_stop_reason AND 2::HUGEINT * output_tokens < content_tokens"
 DERIVED = {
     "output_is_partial": (
         "BOOLEAN",
