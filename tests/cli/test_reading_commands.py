@@ -210,7 +210,8 @@ def test_a_list_says_whether_there_is_more(ask: Ask) -> None:
 
 def test_values_of_every_kind_are_strict_json(ask: Ask) -> None:
     query = """
-        SELECT NULL AS nothing, true AS yes, 9007199254740993 AS large, 1.50 AS exact, 0.1234567890 AS long,
+        SELECT NULL AS nothing, true AS yes, 9007199254740993 AS large, 1.50 AS exact,
+               0.1234567890 AS long,
                'naïve 🦆' AS text, DATE '2026-03-02' AS day,
                TIMESTAMP '2026-03-02 09:00:00.5' AS moment, INTERVAL 90 MINUTES AS span,
                '\\x00\\xff'::BLOB AS bytes, [1, NULL] AS list, {'a': 1} AS pair,
