@@ -203,7 +203,7 @@ def grow(books: Books, content: bytes, ways: list[list[int]]) -> None:
     books.take_in()
 
 
-@examples(8)
+@examples(5)
 @given(drawn=moves(ClaudeSession, most=30), ways=ways_to_grow())
 def test_any_appends_to_any_claude_transcript_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int]], ways: list[list[int]]
@@ -216,7 +216,7 @@ def test_any_appends_to_any_claude_transcript_give_the_same_tables(
         assert books.differences() == []
 
 
-@examples(8)
+@examples(5)
 @given(drawn=moves(CodexSession, most=30), ways=ways_to_grow())
 def test_any_appends_to_any_codex_rollout_give_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int]], ways: list[list[int]]

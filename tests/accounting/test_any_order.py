@@ -56,7 +56,7 @@ def happen(books: Books, user: str, files: dict[str, bytes], event: Event) -> No
         books.remove(key)
 
 
-@examples(10)
+@examples(5)
 @given(files=families, history=histories)
 def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], history: Any
@@ -80,7 +80,7 @@ def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
         assert books.figures() == books.recounted()
 
 
-@examples(6)
+@examples(3)
 @given(files=families, order=st.permutations(range(6)))
 def test_any_order_of_arrival_over_the_whole_way_ends_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], order: list[int]
@@ -172,7 +172,7 @@ class Keeping(RuleBasedStateMachine):
 
 KeepingTest = Keeping.TestCase
 KeepingTest.settings = settings(
-    max_examples=10,
+    max_examples=5,
     stateful_step_count=12,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],

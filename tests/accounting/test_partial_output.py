@@ -214,7 +214,7 @@ def test_what_is_partial_so_far_is_complete_once_it_ends(books: Books) -> None:
 lengths = st.lists(st.integers(1, 3000), min_size=1, max_size=6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(lengths=lengths, logged=st.integers(0, 2000), later=st.booleans())
 def test_only_output_that_did_not_end_is_partial_and_its_estimate_is_above_what_was_logged(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], logged: int, later: bool

@@ -88,7 +88,7 @@ def hold_to_the_tables(books: Books) -> None:
 # Any transcripts
 
 
-@examples(8)
+@examples(4)
 @given(files=families, part=st.integers(0, 1000))
 def test_the_lines_of_any_family_of_transcripts_add_up_to_what_the_tables_say(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], part: int
@@ -106,7 +106,7 @@ def test_the_lines_of_any_family_of_transcripts_add_up_to_what_the_tables_say(
         hold_to_the_tables(books)
 
 
-@examples(4)
+@examples(3)
 @given(files=families)
 def test_what_is_gone_still_adds_up(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]

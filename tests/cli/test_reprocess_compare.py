@@ -211,11 +211,11 @@ main()
 @pytest.mark.parametrize(
     ("where", "is_swapped"),
     [
-        ("while it reads", False),
+        pytest.param("while it reads", False, marks=pytest.mark.soak),
         ("before the rows", False),
-        ("before the states", False),
-        ("before the identities", False),
-        ("before the note", False),
+        pytest.param("before the states", False, marks=pytest.mark.soak),
+        pytest.param("before the identities", False, marks=pytest.mark.soak),
+        pytest.param("before the note", False, marks=pytest.mark.soak),
         ("before the commit", False),
         ("before the shadow is dropped", True),
     ],

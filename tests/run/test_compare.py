@@ -121,7 +121,7 @@ def befall(path: Path, fate: str) -> None:
         transcript(path.stem, [(2, 5), (3, 7), (4, 20)], damaged=True).write(path)
 
 
-@settings(max_examples=6, phases=UNSHRUNK)
+@settings(max_examples=3, phases=UNSHRUNK)
 @given(teams, st.sampled_from(["day", "user", "model", "rule"]))
 def test_after_the_swap_the_facts_are_those_that_the_new_version_makes_from_nothing(
     team: list[tuple[list[tuple[int, int]], bool]], by: By
@@ -147,7 +147,7 @@ def test_after_the_swap_the_facts_are_those_that_the_new_version_makes_from_noth
             assert scanned(place) == 0, "the next run finds nothing new"
 
 
-@settings(max_examples=6, phases=UNSHRUNK)
+@settings(max_examples=3, phases=UNSHRUNK)
 @given(teams, fates)
 def test_whatever_befell_the_transcripts_the_swap_ends_in_what_a_run_would(
     team: list[tuple[list[tuple[int, int]], bool]], fates: list[str]

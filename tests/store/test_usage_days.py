@@ -73,7 +73,7 @@ def test_groups_of_time_are_those_of_the_zone(app: App, zone: str, by: str, writ
     assert [(row[by], row["responses"]) for row in rows] == sorted(expected.items())
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     zone=st.sampled_from(ZONES), first=st.sampled_from(DAYS), days=st.sampled_from([0, 1, 2, 30])
 )

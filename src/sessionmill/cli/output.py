@@ -98,7 +98,11 @@ def shown(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | Decimal):
+    if isinstance(value, Decimal):
+        # An exact cost has fifteen decimals, most of them zeros.
+        exact = int(value.as_tuple().exponent) < -_DECIMALS
+        return f"{value:,f}".rstrip("0").rstrip(".") if exact else f"{value:,}"
+    if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
