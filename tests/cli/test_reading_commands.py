@@ -99,6 +99,7 @@ def test_there_is_a_report_by_each_of_these() -> None:
         *("total", "hour", "day", "week", "month", "user", "project", "model"),
         *("agent", "version", "entrypoint", "session"),
         *("tool", "skill", "subagent", "mcp", "plugin", "program", "error", "command"),
+        *("commit", "pr"),
     ) == GROUPS
 
 

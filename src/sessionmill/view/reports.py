@@ -34,14 +34,24 @@ By = Literal[
     "program",
     "error",
     "command",
+    "commit",
+    "pr",
 ]
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
 _FORMATS = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
-_CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program", "error")
+_CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program")
+#: Kinds of events that are outcomes.
+_OUTCOMES = {"commit": "commit", "pr": "pull_request"}
 #: What `cost_usd` is, said wherever people are shown it.
 ESTIMATE = (
     "cost_usd is an estimate at list price, or at the prices you set: no bill. It leaves out "
     "unpriced_responses. To see what is priced how: sessionmill prices"
+)
+#: What `attributed_cost_usd` is, said likewise.
+ATTRIBUTED = (
+    "attributed_tokens are exact where they are those of sub-agent runs and commands, and an "
+    "estimate by size of what other results took; attributed_cost_usd is their cost at list price, "
+    "or at the prices you set: no bill. It leaves out what has no price: sessionmill prices"
 )
 GROUPS: tuple[str, ...] = get_args(By)
 
@@ -62,6 +72,7 @@ class Rows:
         """Take a result, of a query that asks for one row more than `limit`, if there is one."""
         columns, values = [column[0] for column in cursor.description or ()], cursor.fetchall()
         note = ESTIMATE if "cost_usd" in columns else None
+        note = ATTRIBUTED if "attributed_cost_usd" in columns else note
         return cls(columns, values[:limit], limit is not None and len(values) > limit, note)
 
     def document(self) -> dict[str, Any]:
@@ -91,10 +102,16 @@ def usage(
         return _rows(cursor.execute(sql["by_total"], given))
     if by == "session":
         return _rows(cursor.execute(sql["by_session"], given))
+    if by == "error":
+        return _rows(cursor.execute(sql["by_error"], given), by)
     if by == "command":
-        return _rows(cursor.execute(sql["by_command"], given), by)
+        return _rows(cursor.execute(named_statements("attribution")["by_command"], given), by)
     if by in _CALLS:
-        return _rows(cursor.execute(sql["by_call"], given | {"by": by}), by)
+        called = named_statements("attribution")["by_call"]
+        return _rows(cursor.execute(called, given | {"by": by}), by)
+    if by in _OUTCOMES:
+        ended = named_statements("outcomes")["by_outcome"]
+        return _rows(cursor.execute(ended, given | {"kind": _OUTCOMES[by]}), by)
     if by in _FORMATS:
         return _rows(cursor.execute(sql["by_time"], given | {"format": _FORMATS[by]}), by)
     return _rows(cursor.execute(sql["by_group"], given | {"by": by}), by)

@@ -10,6 +10,9 @@ priced AS (
     SELECT r.* EXCLUDE (asked_tokens),
            p.valid_from AS price_valid_from, p.from_tokens AS price_from_tokens,
            p.source AS price_source,
+           p.input_per_million, p.output_per_million, p.cache_read_per_million,
+           p.cache_write_5m_per_million, p.cache_write_1h_per_million,
+           p.web_searches_per_thousand,
            CASE
                 WHEN r.model IS NULL THEN 'names no model'
                 WHEN p.model IS NULL THEN 'no price'

@@ -46,6 +46,8 @@ class Usage:
             "hourly_usage",
             "session_usage",
             "session_work",
+            "attributed_usage",
+            "attributed_commands",
         )
     }
 

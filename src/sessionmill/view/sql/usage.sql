@@ -110,16 +110,8 @@ SELECT (SELECT count(*) FROM touched)                  AS transcripts,
                SEMI JOIN touched USING (session_key))  AS malformed_lines
   FROM chosen;
 
--- name: by_call
-SELECT CASE $by
-            WHEN 'tool'     THEN name
-            WHEN 'skill'    THEN skill
-            WHEN 'subagent' THEN subagent_type
-            WHEN 'mcp'      THEN mcp_server
-            WHEN 'plugin'   THEN plugin
-            WHEN 'program'  THEN program
-            WHEN 'error'    THEN error_kind
-       END                                            AS grp,
+-- name: by_error
+SELECT error_kind                                     AS grp,
        count(*)                                       AS tool_calls,
        count(*) FILTER (is_error)                     AS tool_errors,
        count(DISTINCT (username, session_id))         AS sessions,
@@ -128,31 +120,12 @@ SELECT CASE $by
        coalesce(sum(result_bytes), 0)::BIGINT         AS result_bytes
   FROM tool_calls
  WHERE counted
-   AND CASE $by
-            WHEN 'tool'    THEN true
-            WHEN 'plugin'  THEN plugin IS NOT NULL
-            WHEN 'program' THEN program IS NOT NULL
-            WHEN 'error'   THEN is_error
-            ELSE kind = $by
-       END
+   AND is_error
    AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
    AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY grp
  ORDER BY tool_calls DESC, grp NULLS LAST;
-
--- name: by_command
-SELECT command                                AS grp,
-       count(*)                               AS slash_commands,
-       count(DISTINCT (username, session_id)) AS sessions,
-       count(DISTINCT username)               AS users
-  FROM slash_commands
- WHERE counted
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
- GROUP BY command
- ORDER BY slash_commands DESC, command;
 
 -- name: is_time_zone
 SELECT timezone($timezone, TIMESTAMP '2000-01-01');
