@@ -175,7 +175,13 @@ class Extractor(Protocol):
     * However a transcript grew, the tables must be those of reading it once. Rows are completed
       by key, never withdrawn; so let a later record fill in an earlier one's row.
 
-    Optional attributes: as for `SessionProcessor`, and `views`: name -> SELECT over its tables.
+    Optional attributes: as for `SessionProcessor`, and
+
+    * `views`: name -> SELECT over its tables;
+    * `rollups`: name -> SELECT over its tables and views, kept as a table of that name, with the
+      columns `username` and `session_id`. What it says of a session must follow from the rows of
+      that session alone: it is made anew where these change. A view may read a rollup, but not a
+      rollup such a view.
     """
 
     name: str

@@ -44,9 +44,10 @@ class Processor:
     main_only: bool
     settings: Mapping[str, Any]
     folder: Path
-    #: Of an extractor: its tables and views.
+    #: Of an extractor: its tables, views and rollups.
     tables: tuple[Table, ...] = ()
     views: Mapping[str, str]
+    rollups: Mapping[str, str] = field(default_factory=dict)
     #: Of an effectful processor: tables whose rows of a session are deleted before it runs.
     own_tables: tuple[str, ...] = ()
     is_extractor: bool
@@ -192,6 +193,7 @@ def describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) ->
         folder=folder,
         tables=tables if is_extractor else (),
         views=dict(getattr(made, "views", {})) if is_extractor else {},
+        rollups=dict(getattr(made, "rollups", {})) if is_extractor else {},
         own_tables=() if is_extractor else tuple(map(str, tables)),
         is_extractor=is_extractor,
         changes=_changes(made, spec),

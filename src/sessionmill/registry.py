@@ -21,6 +21,8 @@ CORE_NAMES = frozenset(
         "schema_version",
         "commits",
         "prices",
+        "rollups",
+        "stale_sessions",
         "vendor_usage",
         "vendor_points",
         "vendor_names",
@@ -102,4 +104,9 @@ class Registry:
 
 def _names(processor: Processor) -> tuple[str, ...]:
     """Return the tables and views that a processor calls its own."""
-    return (*(t.name for t in processor.tables), *processor.views, *processor.own_tables)
+    return (
+        *(t.name for t in processor.tables),
+        *processor.views,
+        *processor.rollups,
+        *processor.own_tables,
+    )

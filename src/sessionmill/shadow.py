@@ -29,6 +29,7 @@ from sessionmill.run.runner import Runner
 from sessionmill.run.tally import Tally
 from sessionmill.store.facts import Facts
 from sessionmill.store.known import KnownTranscript, known_transcripts
+from sessionmill.store.rollups import Rollups
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.store.swap import Reading, VersionNote, add_version_note, readings, swap
 from sessionmill.view import changes
@@ -146,6 +147,7 @@ def compare(
                 swapped=swapping,
             )
             if swapping and read.keys:
+                Rollups(processor).refresh(writing)
                 add_version_note(writing, _note(done, clock, actor))
     if swapping:
         shutil.rmtree(folder)

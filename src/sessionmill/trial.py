@@ -60,14 +60,20 @@ class Trial:
         """
         made, walk = self._building(), Walk(found=list(transcripts))
         tally = rehearse(self._store, self._clock, self._processor, made, walk)
+        for name, reason in self._store.roll_up([self._processor]).items():
+            raise ProcessorUnusable(name, reason)
         self.warnings = [warning for _, warning in tally.warnings]
         return tally.items_extracted
 
     def tables(self, limit: int | None = None) -> dict[str, Rows]:
-        """Return the rows of every table that the processor has."""
+        """Return the rows of every table that the processor has, but for its rollups."""
         cursor = self.facts.cursor()
         own = [name for name in tables_of(cursor) if name not in self._before]
-        return {name: rows_of(cursor, name, limit) for name in own}
+        return {
+            name: rows_of(cursor, name, limit)
+            for name in own
+            if name not in self._processor.rollups
+        }
 
 
 def transcript_at(path: Path, username: str) -> Found:

@@ -136,6 +136,7 @@ class Books:
             gathered.rows += progress.rows
         work.commit(gathered, [])
         _hold_to_no_error(tallies)
+        assert store.roll_up(processors) == {}
 
     def _work(self, processors: list[Processor]) -> Extracting:
         """Return the worker's part, which outlives a run as a worker may."""
@@ -152,6 +153,16 @@ class Books:
         cursor.execute(sql, list(parameters))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def rollups_that_differ(self) -> list[str]:
+        """Return the rollups that are not what the same SQL says of all rows now."""
+        return [
+            name
+            for processor in self.processors
+            for name, sql in processor.rollups.items()
+            if self.ask(f"(FROM ({sql}) EXCEPT ALL FROM {name})")
+            or self.ask(f"(FROM {name} EXCEPT ALL FROM ({sql}))")
+        ]
 
     def rows(self, table: str, where: str = "true") -> list[Row]:
         """Return a table's rows, as the transcripts have them."""

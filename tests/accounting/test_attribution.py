@@ -141,7 +141,24 @@ def test_copies_in_forks_add_nothing(books: Books) -> None:
     assert of_subagents(books) == 33
 
 
-def test_a_run_finds_its_call_in_a_fork_of_its_session(books: Books) -> None:
+def test_a_run_has_the_call_in_its_own_session_though_a_forks_copy_is_counted(books: Books) -> None:
+    main = ClaudeTranscript("s1")
+    call = main.call(subagent("Explore"), result=None)
+    agent = main.subagent("a1")
+    agent.response(input_tokens=0, output_tokens=33)
+    main.agent_result(call, "a1")
+    read(books, main.fork("s0"), main, agent)
+
+    rows = books.rows("attributed_usage")
+    assert [(row["session_id"], row["counted"], row["attributed_tokens"]) for row in rows] == [
+        ("s0", True, None),
+        ("s1", False, 33),
+    ]
+    [row] = report(books, "subagent").values()
+    assert (row["tool_calls"], row["attributed_tokens"]) == (1, 33)
+
+
+def test_a_run_of_whose_session_no_call_is_left_is_of_no_type(books: Books) -> None:
     main = ClaudeTranscript("s1")
     call = main.call(subagent("Explore"), result=None)
     agent = main.subagent("a1")
@@ -149,11 +166,7 @@ def test_a_run_finds_its_call_in_a_fork_of_its_session(books: Books) -> None:
     main.agent_result(call, "a1")
     read(books, main.fork("s2"), agent)  # the client has deleted the session's own transcript
 
-    [row] = books.rows("attributed_usage")
-    assert (row["session_id"], row["subagent_type"], row["attributed_tokens"]) == (
-        *("s2", "Explore"),
-        33,
-    )
+    assert tokens(books, "subagent") == {"Explore": None, None: 33}
 
 
 def test_runs_of_one_id_go_each_to_the_call_of_their_own_session(books: Books) -> None:

@@ -187,7 +187,7 @@ def test_outcomes_come_to_the_total_whatever_happened(transcripts: dict[str, byt
     with MemoryStore(Usage) as store:
         for place, content in transcripts.items():
             store.process(content, f"alice/{place}")
-        by_kind = reports.named_statements("outcomes")["by_outcome"]
+        by_kind = reports.named_statements("usage")["by_outcome"]
         cursor = store._trial.facts.cursor()
         given: dict[str, Any] = dict.fromkeys(("since", "until", "user")) | {"timezone": "UTC"}
         for kind in ("commit", "pull_request"):

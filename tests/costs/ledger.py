@@ -16,6 +16,7 @@ from sessionmill.prices.price import amounts as amounts_of
 from sessionmill.registry import Registry
 from sessionmill.store.memory import MemoryFacts
 from sessionmill.store.prices import insert
+from sessionmill.store.rollups import forget_costs
 from sessionmill.store.run_store import FactsRunStore
 
 sys.path.append(str(Path(__file__).parents[2]))  # for the package `prices`, which renews the list
@@ -29,8 +30,9 @@ class Ledger:
 
     def __init__(self) -> None:
         self.facts = MemoryFacts(now=NOW, spool=Path("unused"))
-        usage = Registry.of(Config(Path("unused"))).usable["usage"]
-        assert FactsRunStore(self.facts, lambda: NOW).prepare([usage]) == {}
+        self._usage = Registry.of(Config(Path("unused"))).usable["usage"]
+        self._store = FactsRunStore(self.facts, lambda: NOW)
+        assert self._store.prepare([self._usage]) == {}
         self.cursor = self.facts.cursor()
 
     def price(self, prices: Iterable[Price]) -> None:
@@ -49,6 +51,11 @@ class Ledger:
                 f"INSERT INTO responses (response_id, counted, {names}) VALUES (?, true, {places})",  # noqa: S608 - our names
                 [f"{number:05}", *response.values()],
             )
+
+    def roll_up(self) -> None:
+        """Sum all up anew."""
+        forget_costs(self.cursor)
+        assert self._store.roll_up([self._usage]) == {}
 
     def costs(self) -> list[tuple[Decimal | None, str | None]]:
         """Return (cost in USD, why it has none) of each response, in their order."""

@@ -269,6 +269,7 @@ def test_costs_are_those_of_a_plain_computation_and_add_up_in_any_grouping(
     found = [None if usd is None else Fraction(usd) for usd, _ in ledger.costs()]
     wanted = [expected(prices, response) for response in responses]
     assert found == wanted
+    ledger.roll_up()
     total = sum((usd for usd in wanted if usd is not None), Fraction(0))
     for view in ("counted_usage", "hourly_usage"):
         sums = ledger.ask(_SUMS.replace("VIEW", view))

@@ -162,6 +162,8 @@ def test_a_changed_setting_changes_reports_at_once(tmp_path: Path) -> None:
                     " 0 AS cache_read_tokens, 0 AS cache_write_5m_tokens,"
                     " 0 AS cache_write_1h_tokens, 'alice' AS username, 's' AS session_id"
                 )
+                cursor.execute("UPDATE rollups SET whole = false")
+            assert app.store.roll_up(list(app.registry.usable.values())) == {}
             rows = reports.usage(cursor, "model").document()["rows"]
             listed = prices.in_use(cursor).document()["rows"]
             assert [row["responses"] for row in listed] == [1]

@@ -50,6 +50,8 @@ def open_app(db: Path | None, specs: list[str] | None = None, *, sparing: bool =
         warn(app.facts.notice)
     for name, reason in app.store.prepare(list(registry.usable.values())).items():
         registry.refuse(name, reason)
+    for name, reason in app.store.roll_up(list(registry.usable.values())).items():
+        warn(f"{name}: what it sums up is not up to date. {reason}")
     return app
 
 

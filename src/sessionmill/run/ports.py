@@ -161,6 +161,9 @@ class RunStore(Protocol):
     def last_runs(self) -> dict[str, LastRun]:
         """Return each processor's last run."""
 
+    def roll_up(self, processors: Sequence[Processor]) -> dict[str, str]:
+        """Sum up anew what has changed; return, by name, whose sums can't be made, and why."""
+
     def write_runs(self, rows: Sequence[RunRow]) -> None:
         """Write down how processors ran."""
 

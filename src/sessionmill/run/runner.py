@@ -85,6 +85,10 @@ class Runner:
                 usable = [p for p in processors if p.name not in refused]
                 running = [t for t in tallies if t.processor not in refused]
                 self._pass(usable, running, walk, deadline, started, last)
+                unsummed = self._store.roll_up(usable)
+                for tally in running:
+                    if tally.processor in unsummed:
+                        tally.errors.append((tally.processor, unsummed[tally.processor]))
             except BaseException:
                 for tally in tallies:
                     tally.broken = True

@@ -34,6 +34,8 @@ CORE_TABLES = frozenset(
         "schema_version",
         "commits",
         "prices",
+        "rollups",
+        "stale_sessions",
         "vendor_usage",
         "vendor_points",
         "vendor_names",

@@ -60,6 +60,7 @@ def take_named(cursor: duckdb.DuckDBPyConnection) -> None:
     cursor.execute(sql["renamed"])
     row = first(cursor.execute("SELECT count(*) FROM _renamed"))
     if row and row[0]:
+        cursor.execute(statements("rollups")["mark_renamed"])
         # Tables of processors that are not loaded now, too.
         for (table,) in cursor.execute(sql["with_identity"]).fetchall():
             rename(cursor, table)

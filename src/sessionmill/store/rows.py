@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import duckdb
 from arro3.core import Array, DataType, RecordBatchReader
 from arro3.core import Table as ArrowTable
 
 from sessionmill.contracts import Column, Table
+from sessionmill.plugins import Processor
 from sessionmill.store.statements import first
 
 #: What the framework adds in front of a table's own columns.
@@ -49,6 +51,13 @@ class RowStore:
     """
 
     table: Table
+    #: The processor whose rollups sum the rows up, if any do.
+    rolled_up_by: str | None = None
+
+    @classmethod
+    def of(cls, table: Table, processor: Processor) -> RowStore:
+        """Return the SQL of a table of a processor's."""
+        return cls(table, processor.name if processor.rollups else None)
 
     # ── the schema ──
 
@@ -121,10 +130,12 @@ class RowStore:
 
         Of transcripts without a row there, too, all go.
         """
+        self._mark_stale(cursor, "session_key IN (SELECT unnest($keys))", {"keys": session_keys})
         self._begin(cursor, session_keys)
         cursor.register("_shadow", shadow)
         self._insert(cursor, "_shadow")
         cursor.unregister("_shadow")
+        self._mark_stale(cursor, "session_key IN (SELECT unnest($keys))", {"keys": session_keys})
         self._elect(cursor)
 
     def stored(
@@ -267,12 +278,23 @@ class RowStore:
         found = first(cursor.execute("SELECT count(*) FROM _touched"))
         if not found or not found[0]:
             return
+        self._mark_stale(cursor, "key_hash IN (SELECT key_hash FROM _touched)", {})
         cursor.execute(
             f"UPDATE {self._name} t SET counted = e.elected FROM ("
             f" SELECT rowid AS id, {self._first} AND ({self.table.eligible}) AS elected"
             f" FROM {self._name} WHERE key_hash IN (SELECT key_hash FROM _touched)) e"
             " WHERE t.rowid = e.id AND t.counted IS DISTINCT FROM e.elected"
         )
+
+    def _mark_stale(
+        self, cursor: duckdb.DuckDBPyConnection, condition: str, given: dict[str, Any]
+    ) -> None:
+        if self.rolled_up_by is not None:
+            cursor.execute(
+                "INSERT INTO stale_sessions BY NAME SELECT DISTINCT $processor AS processor_name,"
+                f" username, session_id FROM {self._name} WHERE {condition}",
+                {"processor": self.rolled_up_by, **given},
+            )
 
 
 def rename(cursor: duckdb.DuckDBPyConnection, table: str) -> None:

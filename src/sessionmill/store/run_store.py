@@ -33,6 +33,7 @@ from sessionmill.store.facts import Facts, roll_back
 from sessionmill.store.identities import note_identities, session_id
 from sessionmill.store.known import resolve
 from sessionmill.store.progress import FoundTranscripts, arrow
+from sessionmill.store.rollups import Rollups, mark_stale_jobs
 from sessionmill.store.rows import RowStore
 from sessionmill.store.statements import first, statements
 from sessionmill.store.swap import read_by_others
@@ -45,7 +46,7 @@ class FactsRunStore:
         self._facts, self._clock = facts, clock
         self._cursor = facts.cursor()
         self._found: FoundTranscripts | None = None
-        self._tables: dict[str, RowStore] = {}
+        self._read_only: set[str] = set()
 
     @property
     def spool(self) -> Path:
@@ -55,7 +56,7 @@ class FactsRunStore:
     # ── planning ──
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
-        """Create tables and views that are missing or have grown.
+        """Create tables, rollups and views that are missing or have grown.
 
         Returns, by name, why processors can't run whose SQL DuckDB refuses.
         """
@@ -67,6 +68,7 @@ class FactsRunStore:
                 with self._facts.transaction() as cursor:
                     for table in processor.tables:
                         RowStore(table).create(cursor)
+                    Rollups(processor).create(cursor)
                     for name, sql in processor.views.items():
                         quoted = '"' + name.replace('"', '""') + '"'
                         cursor.execute(f"CREATE OR REPLACE VIEW {quoted} AS {sql}")
@@ -77,7 +79,27 @@ class FactsRunStore:
             except duckdb.Error as error:
                 refused[processor.name] = f"DuckDB refuses its SQL: {error}"
         processors = [p for p in processors if p.name not in refused]
-        self._tables |= {t.name: RowStore(t) for p in processors for t in p.tables}
+        for processor in processors:
+            self._read_only |= {t.name for t in processor.tables} | processor.rollups.keys()
+        return refused
+
+    def roll_up(self, processors: Sequence[Processor]) -> dict[str, str]:
+        """Make anew what rollups say of sessions whose rows have changed.
+
+        Returns, by name, why processors' rollups stay as they are.
+        """
+        refused = {}
+        for processor in processors:
+            rollups = Rollups(processor)
+            if not processor.rollups or rollups.are_fresh(self._cursor):
+                continue
+            try:
+                with self._facts.transaction() as cursor:
+                    rollups.refresh(cursor)
+            except (duckdb.OperationalError, duckdb.FatalException):
+                raise  # the disk is full, say: no fault of the processor's
+            except duckdb.Error as error:
+                refused[processor.name] = f"DuckDB refuses its SQL over these rows: {error}"
         return refused
 
     def _is_ready(self, processor: Processor) -> bool:
@@ -87,8 +109,10 @@ class FactsRunStore:
         ).fetchall()
         columns = {name: set(names) for name, names in rows}
         wanted = {t.name: {c.name for c in RowStore(t).columns} for t in processor.tables}
-        return all(columns.get(name, set()) >= own for name, own in wanted.items()) and all(
-            self._view(name) == _digest(sql) for name, sql in processor.views.items()
+        return (
+            all(columns.get(name, set()) >= own for name, own in wanted.items())
+            and Rollups(processor).are_created(self._cursor)
+            and all(self._view(name) == _digest(sql) for name, sql in processor.views.items())
         )
 
     def _view(self, name: str) -> str | None:
@@ -253,12 +277,13 @@ class FactsRunStore:
         rows: list[Rows],
     ) -> dict[str, int]:
         _register_jobs(cursor, extracted)
+        mark_stale_jobs(cursor, processor)
         replaced = [e.found.session_key for e in extracted if e.replaced]
         all_fresh = all(e.fresh for e in extracted)
         counts: dict[str, int] = {}
         for table in processor.tables:
             parts = [r for r in rows if r.table == table.name]
-            store = RowStore(table)
+            store = RowStore.of(table, processor)
             if not parts:
                 if replaced:
                     store.forget(cursor, replaced)
@@ -280,7 +305,7 @@ class FactsRunStore:
         """Open one session; what is not committed by the end is rolled back."""
         self._facts.check_room()
         cursor = self._facts.cursor()
-        effect = FactsEffect(self._facts, cursor, processor, found, frozenset(self._tables))
+        effect = FactsEffect(self._facts, cursor, processor, found, frozenset(self._read_only))
         try:
             yield effect
         finally:

@@ -145,5 +145,20 @@ CREATE TABLE vendor_names (
     username    VARCHAR     -- as transcripts have it
 );
 
+-- The tables that sum up what extractors have written.
+CREATE TABLE rollups (
+    name           VARCHAR,
+    processor_name VARCHAR,
+    made_from      VARCHAR,    -- a digest of its SQL
+    whole          BOOLEAN     -- false: it is made anew, whole, before it is read
+);
+
+-- Sessions whose rows have changed since a processor's rollups were made.
+CREATE TABLE stale_sessions (
+    processor_name VARCHAR,
+    username       VARCHAR,
+    session_id     VARCHAR
+);
+
 -- Which migrations have been applied.
 CREATE TABLE schema_version (version BIGINT, name VARCHAR, applied_at TIMESTAMP);

@@ -69,7 +69,7 @@ def swap(
     """
     keys = list(session_keys)
     for table in processor.tables:
-        store = RowStore(table)
+        store = RowStore.of(table, processor)
         store.swap(cursor, keys, store.stored(shadow, keys))
     sql = statements("versions")
     arrow = Array(keys, type=DataType.utf8())

@@ -39,7 +39,7 @@ By = Literal[
 ]
 #: Times as `strftime` writes them: ISO weeks, as 2026-W10.
 _FORMATS = {"hour": "%Y-%m-%dT%H:00", "day": "%Y-%m-%d", "week": "%G-W%V", "month": "%Y-%m"}
-_CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program")
+_CALLS = ("tool", "skill", "subagent", "mcp", "plugin", "program", "error")
 #: Kinds of events that are outcomes.
 _OUTCOMES = {"commit": "commit", "pr": "pull_request"}
 #: What `cost_usd` is, said wherever people are shown it.
@@ -98,30 +98,24 @@ def usage(
     sql = named_statements("usage")
     check_timezone(cursor, timezone)
     given: dict[str, Any] = {"since": since, "until": until, "user": user, "timezone": timezone}
-    if by == "total":
-        return _rows(cursor.execute(sql["by_total"], given))
-    if by == "session":
-        return _rows(cursor.execute(sql["by_session"], given))
-    if by == "error":
-        return _rows(cursor.execute(sql["by_error"], given), by)
-    if by == "command":
-        return _rows(cursor.execute(named_statements("attribution")["by_command"], given), by)
-    if by in _CALLS:
-        called = named_statements("attribution")["by_call"]
-        return _rows(cursor.execute(called, given | {"by": by}), by)
-    if by in _OUTCOMES:
-        ended = named_statements("outcomes")["by_outcome"]
-        return _rows(cursor.execute(ended, given | {"kind": _OUTCOMES[by]}), by)
-    if by in _FORMATS:
-        return _rows(cursor.execute(sql["by_time"], given | {"format": _FORMATS[by]}), by)
-    return _rows(cursor.execute(sql["by_group"], given | {"by": by}), by)
-
-
-def _rows(cursor: duckdb.DuckDBPyConnection, group: str | None = None) -> Rows:
-    rows = Rows.of(cursor)
-    if group is not None:
-        rows.columns[0] = group
+    statement, own = _statement(by)
+    rows = Rows.of(cursor.execute(sql[statement], given | own))
+    if by not in ("total", "session"):
+        rows.columns[0] = by
     return rows
+
+
+def _statement(by: By) -> tuple[str, dict[str, str]]:
+    """Return the name of the statement that answers, and what it is given beyond days and user."""
+    if by in ("total", "session", "command"):
+        return f"by_{by}", {}
+    if by in _CALLS:
+        return "by_call", {"by": by}
+    if by in _OUTCOMES:
+        return "by_outcome", {"kind": _OUTCOMES[by]}
+    if by in _FORMATS:
+        return "by_time", {"format": _FORMATS[by]}
+    return "by_group", {"by": by}
 
 
 def check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:

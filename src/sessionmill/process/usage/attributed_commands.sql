@@ -1,5 +1,6 @@
 -- One row for each counted slash command, with the responses that followed it in the main
--- transcript until a person typed the next prompt or command.
+-- transcript until a person typed the next prompt or command; and one for a copy that is not counted
+-- where responses behind it are, as in the session that a fork was made of.
 WITH turns AS (
     SELECT session_key, "at", line_offset, command_id FROM slash_commands WHERE "at" IS NOT NULL
      UNION ALL
@@ -14,9 +15,9 @@ begun AS (
      GROUP BY session_key, "at"
 ),
 followed AS (
-    SELECT r.username, b.command_id,
+    SELECT r.session_key, b.command_id,
            count(*) AS responses, count(unpriced) AS unpriced_responses,
-           sum(COLUMNS('^(in|out)put_tokens$|^cache_\w+_tokens$'))::BIGINT AS '\0',
+           sum(COLUMNS('^(in|out)put_tokens$|^cache_\w+_tokens$')) AS '\0',
            sum(cost_usd) AS cost_usd
       FROM response_costs r
            ASOF JOIN begun b
@@ -26,9 +27,10 @@ followed AS (
        AND r.agent_id IS NULL
        AND r.copy_rank = 1
        AND b.command_id <> ''
-     GROUP BY r.username, b.command_id
+     GROUP BY r.session_key, b.command_id
 )
-SELECT c.username, c.session_id, c.session_key, c.line_offset, c.project, c."at", c.command_id,
+SELECT c.username, c.session_id, session_key, c.line_offset, c.project, c."at", command_id,
+       c.counted IS TRUE                    AS counted,
        c.command, c.plugin,
        coalesce(f.responses, 0)             AS responses,
        coalesce(f.input_tokens, 0)          AS input_tokens,
@@ -39,5 +41,6 @@ SELECT c.username, c.session_id, c.session_key, c.line_offset, c.project, c."at"
        coalesce(f.unpriced_responses, 0)    AS unpriced_responses,
        CASE WHEN f.responses IS NULL THEN 0 ELSE f.cost_usd END AS cost_usd
   FROM slash_commands c
-       LEFT JOIN followed f USING (username, command_id)
+       LEFT JOIN followed f USING (session_key, command_id)
  WHERE c.counted
+    OR f.responses > 0

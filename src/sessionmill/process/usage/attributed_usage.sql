@@ -1,50 +1,35 @@
 -- One row for each counted call, with what it brought about: the sub-agent run that it started, and
--- what its result took, by estimate, of the response that read it first. A run whose call was not
--- seen has a row without a call.
+-- what its result took, by estimate, of the response that read it first. A run has the call that its
+-- own session names, be that copy counted or not; one whose call was not seen there has a row
+-- without a call.
 WITH started AS (
-    -- A copy of the call may stand in the run's session where another one is counted.
-    SELECT s.username, s.session_id, s.started_agent_id AS agent_id, c.tool_use_id,
-           (c.kind <> 'subagent', coalesce(c."at", 'infinity'), c.tool_use_id) AS preference
-      FROM tool_calls s
-           JOIN tool_calls c ON c.username = s.username AND c.tool_use_id = s.tool_use_id
-     WHERE s.started_agent_id IS NOT NULL
-       AND c.counted
-),
-in_session AS (
-    SELECT username, session_id, agent_id, arg_min(tool_use_id, preference) AS tool_use_id
-      FROM started
-     GROUP BY ALL
-),
-anywhere AS (
-    SELECT username, agent_id, arg_min(tool_use_id, preference) AS tool_use_id
-      FROM started
+    SELECT username, session_id, started_agent_id AS run_agent_id,
+           arg_min(struct_pack(session_key, tool_use_id),
+                   (kind <> 'subagent', coalesce("at", 'infinity'), tool_use_id,
+                    counted IS NOT TRUE, session_key)) AS by
+      FROM tool_calls
+     WHERE started_agent_id IS NOT NULL
+       AND name IS NOT NULL
      GROUP BY ALL
 ),
 runs AS (
-    SELECT username, session_id, agent_id, min(session_key) AS session_key,
+    SELECT username, session_id, agent_id                   AS run_agent_id,
+           min(session_key)                                 AS session_key,
            arg_min(line_offset, (session_key, line_offset)) AS line_offset,
-           min("at") AS "at", arg_min(project, "at") AS project,
-           count(*) AS responses, count(unpriced) AS unpriced_responses,
-           sum(COLUMNS('^(in|out)put_tokens$|^cache_\w+_tokens$'))::BIGINT AS '\0',
-           sum(cost_usd) AS cost_usd
+           min("at") AS "at", arg_min(project, ("at", project)) AS project,
+           count(*)                                         AS run_responses,
+           count(unpriced)                                  AS run_unpriced_responses,
+           sum(COLUMNS('^(in|out)put_tokens$|^cache_\w+_tokens$')) AS 'run_\0',
+           sum(cost_usd)                                    AS run_cost_usd
       FROM response_costs
      WHERE counted
        AND agent_id IS NOT NULL
      GROUP BY username, session_id, agent_id
 ),
-called AS (
-    SELECT r.*, coalesce(i.tool_use_id, a.tool_use_id) AS tool_use_id
+begun AS (
+    SELECT r.*, s.by.session_key AS by_session_key, s.by.tool_use_id AS by_tool_use_id
       FROM runs r
-           LEFT JOIN in_session i USING (username, session_id, agent_id)
-           LEFT JOIN anywhere a USING (username, agent_id)
-),
--- Forks hold parts of one run: its call has them all.
-run_of_call AS (
-    SELECT username, tool_use_id, min(agent_id) AS agent_id,
-           sum(COLUMNS('^\w*responses$|_tokens$'))::BIGINT AS '\0', sum(cost_usd) AS cost_usd
-      FROM called
-     WHERE tool_use_id IS NOT NULL
-     GROUP BY username, tool_use_id
+           LEFT JOIN started s USING (username, session_id, run_agent_id)
 ),
 -- Each context, which is a transcript's conversation or one sub-agent run in it, with the times of
 -- its responses; of several at one time the first to be written.
@@ -56,23 +41,23 @@ readers AS (
      GROUP BY ALL
 ),
 added AS (
-    SELECT username, session_key,
+    SELECT session_key,
            coalesce(agent_id, CASE WHEN copy_rank = 2 THEN 'aside' ELSE '' END) AS run,
            result_at AS "at", tool_use_id, result_bytes AS bytes
       FROM tool_calls
-     WHERE counted
+     WHERE name IS NOT NULL
        AND result_bytes > 0
      UNION ALL
-    SELECT username, session_key,
+    SELECT session_key,
            coalesce(agent_id, CASE WHEN copy_rank = 2 THEN 'aside' ELSE '' END),
            "at", NULL, characters
       FROM prompts
-     WHERE counted
+     WHERE NOT repeated
        AND characters > 0
 ),
 read AS (
-    SELECT a.username, a.tool_use_id, r.response_id, a.bytes,
-           sum(a.bytes) OVER (PARTITION BY a.username, r.response_id) AS all_bytes
+    SELECT a.session_key, a.tool_use_id, r.response_id, a.bytes,
+           sum(a.bytes) OVER (PARTITION BY a.session_key, r.response_id) AS all_bytes
       FROM added a
            ASOF JOIN readers r
            ON  a.session_key = r.session_key
@@ -81,7 +66,7 @@ read AS (
 ),
 -- HUGEINT, here and below: figures of a damaged line must not be an error.
 estimated AS (
-    SELECT f.username, f.tool_use_id, f.response_id, r.unpriced,
+    SELECT session_key, f.tool_use_id, response_id, r.unpriced,
            r.input_tokens, r.cache_write_5m_tokens, r.cache_write_1h_tokens,
            r.input_per_million, r.cache_write_5m_per_million, r.cache_write_1h_per_million,
            r.input_tokens::HUGEINT + r.cache_write_5m_tokens + r.cache_write_1h_tokens AS new_tokens,
@@ -89,13 +74,12 @@ estimated AS (
            -- real results a byte takes some 0.4 tokens.
            least(new_tokens * f.bytes // f.all_bytes, f.bytes * 2 // 5) AS tokens
       FROM read f
-           JOIN response_costs r USING (username, response_id)
+           JOIN response_costs r USING (session_key, response_id)
      WHERE f.tool_use_id IS NOT NULL
-       AND r.counted
 ),
 -- Each class has its part, rounded down, so that parts never come to more than the whole.
 parts AS (
-    SELECT username, tool_use_id, response_id, unpriced,
+    SELECT session_key, tool_use_id, response_id, unpriced,
            coalesce(input_tokens * tokens // nullif(new_tokens, 0), 0)::BIGINT AS input_tokens,
            coalesce(cache_write_5m_tokens * tokens // nullif(new_tokens, 0), 0)::BIGINT
                AS cache_write_5m_tokens,
@@ -116,44 +100,43 @@ results AS (
 ),
 attributed AS (
     SELECT c.username, c.session_id, c.session_key, c.line_offset, c.project, c."at", c.agent_id,
-           c.tool_use_id,
+           c.tool_use_id, c.counted IS TRUE AS counted,
            c.name, c.kind, c.skill, c.subagent_type, c.mcp_server, c.plugin, c.program,
-           c.is_error, c.duration_seconds, c.result_bytes,
-           r.agent_id                            AS run_agent_id,
-           r.responses                           AS run_responses,
-           r.input_tokens                        AS run_input_tokens,
-           r.output_tokens                       AS run_output_tokens,
-           r.cache_read_tokens                   AS run_cache_read_tokens,
-           r.cache_write_5m_tokens               AS run_cache_write_5m_tokens,
-           r.cache_write_1h_tokens               AS run_cache_write_1h_tokens,
-           r.unpriced_responses                  AS run_unpriced_responses,
-           r.cost_usd                            AS run_cost_usd,
+           c.is_error, c.error_kind, c.duration_seconds, c.result_bytes,
+           b.run_agent_id,
+           b.run_responses,
+           b.run_input_tokens,
+           b.run_output_tokens,
+           b.run_cache_read_tokens,
+           b.run_cache_write_5m_tokens,
+           b.run_cache_write_1h_tokens,
+           b.run_unpriced_responses,
+           b.run_cost_usd,
            f.response_id                         AS result_response_id,
            coalesce(f.input_tokens, 0)           AS result_input_tokens,
            coalesce(f.cache_write_5m_tokens, 0)  AS result_cache_write_5m_tokens,
            coalesce(f.cache_write_1h_tokens, 0)  AS result_cache_write_1h_tokens,
            CASE WHEN f.response_id IS NULL THEN 0 ELSE f.cost_usd END AS result_cost_usd
       FROM tool_calls c
-           LEFT JOIN run_of_call r USING (username, tool_use_id)
-           LEFT JOIN results f USING (username, tool_use_id)
+           LEFT JOIN begun b
+           ON  b.by_session_key = c.session_key
+           AND b.by_tool_use_id = c.tool_use_id
+           LEFT JOIN results f
+           ON  f.session_key = c.session_key
+           AND f.tool_use_id = c.tool_use_id
      WHERE c.counted
+        OR b.run_agent_id IS NOT NULL
      UNION ALL BY NAME
-    SELECT username, session_id, session_key, line_offset, project, "at",
-           agent_id              AS run_agent_id,
-           responses             AS run_responses,
-           input_tokens          AS run_input_tokens,
-           output_tokens         AS run_output_tokens,
-           cache_read_tokens     AS run_cache_read_tokens,
-           cache_write_5m_tokens AS run_cache_write_5m_tokens,
-           cache_write_1h_tokens AS run_cache_write_1h_tokens,
-           unpriced_responses    AS run_unpriced_responses,
-           cost_usd              AS run_cost_usd
-      FROM called
-     WHERE tool_use_id IS NULL
+    SELECT username, session_id, session_key, line_offset, project, "at", false AS counted,
+           run_agent_id, run_responses, run_input_tokens, run_output_tokens,
+           run_cache_read_tokens, run_cache_write_5m_tokens, run_cache_write_1h_tokens,
+           run_unpriced_responses, run_cost_usd
+      FROM begun
+     WHERE by_tool_use_id IS NULL
 )
 SELECT *,
        CASE WHEN run_agent_id IS NOT NULL
-            THEN run_input_tokens::HUGEINT + run_output_tokens + run_cache_read_tokens
+            THEN run_input_tokens + run_output_tokens + run_cache_read_tokens
                  + run_cache_write_5m_tokens + run_cache_write_1h_tokens
             WHEN kind <> 'subagent'
             THEN result_input_tokens + result_cache_write_5m_tokens + result_cache_write_1h_tokens

@@ -1,10 +1,10 @@
 -- One row for each session: its transcripts, those of its sub-agents included, and what is counted
 -- in them. A copy that another session's transcript holds too is counted in one of them only.
 WITH used AS (
-    SELECT username, session_id, min("at") AS started_at, max("at") AS ended_at,
+    SELECT username, session_id, min(first_at) AS started_at, max(last_at) AS ended_at,
            sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
            coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END) AS cost_usd
-      FROM counted_usage
+      FROM usage_rollup
      GROUP BY username, session_id
 ),
 damaged AS (
@@ -15,13 +15,13 @@ damaged AS (
 sessions AS (
     SELECT session_id, username,
            -- The main transcript names the session where it is kept; else a sub-agent's does.
-           arg_min(session_key, length(session_key)) AS session_key,
-           any_value(agent)                          AS agent,
-           any_value(client_version)                 AS client_version,
-           any_value(project)                        AS project,
-           any_value(cwd)                            AS cwd,
-           count(*)                                  AS transcripts
-      FROM transcripts
+           arg_min(session_key, place)    AS session_key,
+           arg_min(agent, place)          AS agent,
+           arg_min(client_version, place) AS client_version,
+           arg_min(project, place)        AS project,
+           arg_min(cwd, place)            AS cwd,
+           count(*)                       AS transcripts
+      FROM (SELECT *, (length(session_key), session_key) AS place FROM transcripts)
      WHERE agent <> 'unknown'
      GROUP BY username, session_id
 )

@@ -18,6 +18,10 @@ from sessionmill.process.usage import (
 )
 
 
+def _sql(*names: str) -> Mapping[str, str]:
+    return {name: files(__package__).joinpath(f"{name}.sql").read_text("utf-8") for name in names}
+
+
 class Usage:
     """Responses, invocations and prompts, one row each; figures are summed at reading."""
 
@@ -36,20 +40,18 @@ class Usage:
         events.TABLE,
         malformed_lines.TABLE,
     )
-    views: Mapping[str, str] = {
-        name: files(__package__).joinpath(f"{name}.sql").read_text("utf-8")
-        for name in (
-            "matching_prices",
-            "model_prices",
-            "response_costs",
-            "counted_usage",
-            "hourly_usage",
-            "session_usage",
-            "session_work",
-            "attributed_usage",
-            "attributed_commands",
-        )
-    }
+    views = _sql(
+        "matching_prices",
+        "model_prices",
+        "response_costs",
+        "counted_usage",
+        "attributed_usage",
+        "attributed_commands",
+        "hourly_usage",
+        "session_usage",
+        "session_work",
+    )
+    rollups = _sql("usage_rollup", "call_rollup", "command_rollup", "outcome_rollup", "work_rollup")
 
     def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
         """Return what the records tell; queued prompts and lengths of answers go on."""

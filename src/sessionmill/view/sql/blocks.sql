@@ -2,9 +2,9 @@
 
 -- name: active_hours
 -- The UTC hours in which each person asked an agent for something.
-SELECT username, agent, date_trunc('hour', "at") AS hour
-  FROM counted_usage
- WHERE "at" IS NOT NULL
+SELECT username, agent, date_trunc('hour', quarter) AS hour
+  FROM usage_rollup
+ WHERE quarter IS NOT NULL
    AND (responses > 0 OR prompts > 0)
    AND ($user IS NULL OR username = $user)
  GROUP BY ALL
@@ -28,16 +28,16 @@ chosen AS (
 ),
 summed AS (
     SELECT b.username, b.agent, b.starts_at, b.ends_at, b.running,
-           min(u."at")                  AS first_at,
-           count(DISTINCT u.session_id) AS sessions,
-           sum(COLUMNS('^(responses|\w+_tokens|tool_calls|prompts|unpriced_responses)$'))::BIGINT AS '\0',
+           min(u.first_at)                AS first_at,
+           count(DISTINCT u.session_hash) AS sessions,
+           sum(COLUMNS('^(responses|\w+_tokens|tool_calls|prompts|unpriced_responses)$')) AS '\0',
            sum(cost_usd)                AS cost_usd
-      FROM chosen b
-           JOIN counted_usage u
-             ON u.username = b.username
-            AND u.agent = b.agent
-            AND u."at" >= b.starts_at
-            AND u."at" <  b.ends_at
+      FROM usage_rollup u
+           ASOF JOIN chosen b
+           ON  u.username = b.username
+           AND u.agent = b.agent
+           AND u.quarter >= b.starts_at
+     WHERE u.quarter < b.ends_at
      GROUP BY ALL
 ),
 rated AS (
@@ -64,12 +64,12 @@ SELECT strftime(timezone($timezone, timezone('UTC', starts_at)), '%Y-%m-%dT%H:%M
 
 -- name: quarters
 -- What was used since a moment, by quarters of an hour.
-SELECT username, agent, min("at"), sum(cost_usd),
+SELECT username, agent, min(first_at), sum(cost_usd),
        sum(input_tokens + output_tokens + cache_read_tokens + cache_write_5m_tokens
            + cache_write_1h_tokens)::BIGINT,
        sum(unpriced_responses)::BIGINT
-  FROM counted_usage
- WHERE "at" >= $since
+  FROM usage_rollup
+ WHERE quarter >= $since
    AND (responses > 0 OR prompts > 0)
- GROUP BY username, agent, time_bucket(INTERVAL 15 MINUTE, "at")
+ GROUP BY username, agent, quarter
  ORDER BY 1, 2, 3;

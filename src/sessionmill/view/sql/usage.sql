@@ -1,131 +1,212 @@
--- What `report usage` answers. $since and $until are days of $timezone; $by chooses the group.
--- Local times are compared, not moments: a midnight may come twice, or not at all.
+-- What `report usage` answers, from rollups. $since and $until are days of $timezone; $by chooses the
+-- group. Local times are compared, not moments: a midnight may come twice, or not at all; and none
+-- lies within a quarter of an hour.
 
 -- name: by_group
--- Sessions are grouped first, and then only counted: to count distinct ones takes three times as long.
-WITH sessions AS (
-    SELECT CASE $by
-                WHEN 'user'       THEN username
-                WHEN 'project'    THEN project
-                WHEN 'model'      THEN model
-                WHEN 'agent'      THEN agent
-                WHEN 'version'    THEN client_version
-                WHEN 'entrypoint' THEN entrypoint
-           END AS grp, username, session_id,
-           sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR "at" <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
-       AND ($by <> 'model' OR model IS NOT NULL)
-     GROUP BY grp, username, session_id
-)
-SELECT grp, count(*) AS sessions,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+SELECT CASE $by
+            WHEN 'user'       THEN username
+            WHEN 'project'    THEN project
+            WHEN 'model'      THEN model
+            WHEN 'agent'      THEN agent
+            WHEN 'version'    THEN client_version
+            WHEN 'entrypoint' THEN entrypoint
+       END AS grp,
+       count(DISTINCT session_hash) AS sessions,
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
-  FROM sessions
+  FROM usage_rollup
+ WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+   AND ($user  IS NULL OR username = $user)
+   AND ($by <> 'model' OR model IS NOT NULL)
  GROUP BY grp
  ORDER BY grp NULLS LAST;
 
 -- name: by_time
--- Quarters of an hour first: no zone's midnight lies within one, and to work out the local time of
--- every row would take most of the time.
-WITH quarters AS (
-    SELECT time_bucket(INTERVAL 15 MINUTE, "at") AS quarter, username, session_id,
-           sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR "at" <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($user  IS NULL OR username = $user)
-     GROUP BY quarter, username, session_id
-),
-local AS (
+-- To work out the local time of every row would take most of the time.
+WITH local AS (
     SELECT quarter, timezone($timezone, timezone('UTC', quarter)) AS local_quarter
-      FROM (SELECT DISTINCT quarter FROM quarters)
-),
-sessions AS (
-    SELECT strftime(local_quarter, $format) AS grp, username, session_id,
-           sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM quarters
-           JOIN local ON quarters.quarter IS NOT DISTINCT FROM local.quarter
-     WHERE ($since IS NULL OR local_quarter >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR local_quarter <  CAST($until AS TIMESTAMP))
-     GROUP BY grp, username, session_id
+      FROM (SELECT DISTINCT quarter FROM usage_rollup)
 )
-SELECT grp, count(*) AS sessions,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+SELECT strftime(local_quarter, $format) AS grp,
+       count(DISTINCT session_hash) AS sessions,
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
-  FROM sessions
+  FROM usage_rollup u
+       JOIN local l ON u.quarter IS NOT DISTINCT FROM l.quarter
+ WHERE ($since IS NULL OR local_quarter >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR local_quarter <  CAST($until AS TIMESTAMP))
+   AND ($user  IS NULL OR username = $user)
  GROUP BY grp
  ORDER BY grp NULLS LAST;
 
 -- name: by_session
-SELECT session_id AS session, username AS user, arg_min(project, "at") AS project,
-       min("at") AS started_at, max("at") AS ended_at,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
+SELECT session_id AS session, username AS user, arg_min(project, (first_at, project)) AS project,
+       min(first_at) AS started_at, max(last_at) AS ended_at,
+       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
-  FROM counted_usage
- WHERE ($since IS NULL OR "at" >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR "at" <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
+  FROM usage_rollup
+ WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY username, session_id
  ORDER BY started_at NULLS LAST, username, session_id;
 
 -- name: by_total
-WITH chosen AS MATERIALIZED (
-    SELECT session_key,
-           sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$'))::BIGINT AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM counted_usage
-     WHERE ($since IS NULL OR "at" >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR "at" <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
-     GROUP BY session_key
+WITH chosen AS (
+    SELECT *
+      FROM usage_rollup
+      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+        AND ($user  IS NULL OR username = $user)
 ),
 -- Without a time, everything that was found; with one, what has something counted within it.
 touched AS (
-    SELECT t.session_key, t.username, t.session_id, t.agent
-      FROM transcripts t
-           LEFT JOIN chosen c USING (session_key)
-     WHERE ($user IS NULL OR t.username = $user)
-       AND ($since IS NULL AND $until IS NULL OR c.session_key IS NOT NULL)
+    SELECT session_key, username, session_id, agent
+      FROM transcripts
+     WHERE ($user IS NULL OR username = $user)
+       AND ($since IS NULL AND $until IS NULL OR session_key IN (SELECT session_key FROM chosen))
 )
 SELECT (SELECT count(*) FROM touched)                  AS transcripts,
        (SELECT count(DISTINCT (username, session_id))
           FROM touched
          WHERE agent <> 'unknown')                     AS sessions,
-       coalesce(sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')), 0)::BIGINT AS '\0',
+       coalesce(sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')), 0) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN coalesce(sum(unpriced_responses), 0) = 0 THEN 0 END), 6) AS cost_usd,
        (SELECT count(*)
           FROM malformed_lines m
                SEMI JOIN touched USING (session_key))  AS malformed_lines
   FROM chosen;
 
--- name: by_error
-SELECT error_kind                                     AS grp,
-       count(*)                                       AS tool_calls,
-       count(*) FILTER (is_error)                     AS tool_errors,
-       count(DISTINCT (username, session_id))         AS sessions,
-       count(DISTINCT username)                       AS users,
-       round(median(duration_seconds), 3)             AS median_duration_seconds,
-       coalesce(sum(result_bytes), 0)::BIGINT         AS result_bytes
-  FROM tool_calls
- WHERE counted
-   AND is_error
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP))
+-- name: by_call
+-- What calls brought about. A call's sub-agent run counts whole on the day of the call.
+SELECT CASE $by
+            WHEN 'tool'     THEN name
+            WHEN 'skill'    THEN skill
+            WHEN 'subagent' THEN subagent_type
+            WHEN 'mcp'      THEN mcp_server
+            WHEN 'plugin'   THEN plugin
+            WHEN 'program'  THEN program
+            WHEN 'error'    THEN error_kind
+       END                                                   AS grp,
+       coalesce(sum(tool_calls) FILTER (is_asked), 0) AS tool_calls,
+       coalesce(sum(tool_calls) FILTER (is_asked AND is_error), 0) AS tool_errors,
+       CASE WHEN $by = 'tool' AND $since IS NULL AND $until IS NULL
+            THEN count(*) FILTER (first_of_tool)
+            ELSE count(DISTINCT CASE WHEN $by <> 'tool' OR $since IS NOT NULL OR $until IS NOT NULL
+                                     THEN session_hash END)
+       END                                                   AS sessions,
+       count(DISTINCT username)                              AS users,
+       round(sum(duration_seconds) FILTER (is_asked), 3)     AS duration_seconds,
+       coalesce(sum(result_bytes) FILTER (is_asked), 0) AS result_bytes,
+       sum(attributed_tokens)                                AS attributed_tokens,
+       round(sum(attributed_cost_usd), 6)                    AS attributed_cost_usd
+  FROM (SELECT *,
+               CASE $by
+                    WHEN 'tool'    THEN name IS NOT NULL
+                    WHEN 'plugin'  THEN plugin IS NOT NULL
+                    WHEN 'program' THEN program IS NOT NULL
+                    WHEN 'error'   THEN is_error
+                    ELSE kind IS NOT DISTINCT FROM $by
+               END AS is_asked
+          FROM call_rollup)
+ -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
+ WHERE (is_asked OR ($by = 'subagent' AND runs > 0))
+   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY grp
- ORDER BY tool_calls DESC, grp NULLS LAST;
+ ORDER BY tool_calls DESC NULLS LAST, grp NULLS LAST;
+
+-- name: by_command
+SELECT command                                AS grp,
+       sum(slash_commands)                    AS slash_commands,
+       count(DISTINCT session_hash)           AS sessions,
+       count(DISTINCT username)               AS users,
+       sum(attributed_tokens)                 AS attributed_tokens,
+       round(sum(attributed_cost_usd), 6)     AS attributed_cost_usd
+  FROM command_rollup
+ WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+   AND ($user  IS NULL OR username = $user)
+ GROUP BY command
+ ORDER BY slash_commands DESC, command;
+
+-- name: by_outcome
+-- What commits and pull requests took. What was used after the last is nobody's.
+WITH outcomes AS (
+    SELECT username, session_id, "at", detail
+      FROM events
+     WHERE counted
+       AND kind = $kind
+       AND detail IS NOT NULL
+       AND "at" IS NOT NULL
+       AND ($user IS NULL OR username = $user)
+),
+ended AS (
+    SELECT *
+      FROM outcome_rollup
+      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+        AND ($user  IS NULL OR username = $user)
+       AND kind = $kind
+),
+-- What is nobody's is all but what is some outcome's.
+used AS (
+    SELECT detail, session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
+      FROM ended
+     UNION ALL BY NAME
+    SELECT NULL AS detail, session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
+      FROM usage_rollup
+      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+        AND ($user  IS NULL OR username = $user)
+       AND responses > 0
+     UNION ALL BY NAME
+    SELECT NULL AS detail, session_hash, -responses AS responses,
+           -unpriced_responses AS unpriced_responses, -COLUMNS('_tokens$') AS '\0',
+           -cost_usd AS cost_usd
+      FROM ended
+),
+of_sessions AS (
+    SELECT detail, session_hash, sum(COLUMNS('responses$|_tokens$')) AS '\0',
+           sum(cost_usd) AS cost_usd
+      FROM used
+     GROUP BY detail, session_hash
+    HAVING sum(responses) > 0
+),
+sums AS (
+    SELECT detail, count(*) AS sessions, sum(COLUMNS('responses$|_tokens$')) AS '\0',
+           CASE WHEN sum(responses) > sum(unpriced_responses) THEN sum(cost_usd) END AS cost_usd
+      FROM of_sessions
+     GROUP BY detail
+),
+-- Without a time, all that were seen; with one, those that were seen or paid for within it.
+told AS (
+    SELECT detail, string_agg(DISTINCT username, ', ' ORDER BY username) AS "user",
+           arg_min(session_id, ("at", session_id)) AS session, min("at") AS "at",
+           count(DISTINCT (username, session_id)) AS sessions
+      FROM outcomes
+     GROUP BY detail
+    HAVING bool_or(($since IS NULL
+                    OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
+               AND ($until IS NULL
+                    OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP)))
+        OR detail IN (SELECT detail FROM sums)
+)
+SELECT detail AS grp, t."user", t.session, t."at",
+       coalesce(t.sessions, s.sessions, 0)  AS sessions,
+       coalesce(s.responses, 0)             AS responses,
+       coalesce(s.input_tokens, 0)          AS input_tokens,
+       coalesce(s.output_tokens, 0)         AS output_tokens,
+       coalesce(s.cache_read_tokens, 0)     AS cache_read_tokens,
+       coalesce(s.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
+       coalesce(s.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
+       coalesce(s.unpriced_responses, 0)    AS unpriced_responses,
+       round(CASE WHEN s.responses IS NULL THEN 0 ELSE s.cost_usd END, 6) AS cost_usd
+  FROM told t
+       FULL JOIN sums s USING (detail)
+ ORDER BY t."at" NULLS LAST, detail NULLS LAST;
 
 -- name: is_time_zone
 SELECT timezone($timezone, TIMESTAMP '2000-01-01');

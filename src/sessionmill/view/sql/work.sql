@@ -17,7 +17,7 @@ WITH chosen AS (
 )
 SELECT grp, count(*) AS sessions,
        round(sum(COLUMNS('^\w+_seconds$')), 3) AS '\0',
-       sum(COLUMNS('^(lines_added|lines_removed|files_touched|commits|pull_requests|interrupts|user_rejections|permission_denials|hook_blocks|api_errors|api_retries|compactions|repeated_failures)$'))::BIGINT AS '\0'
+       sum(COLUMNS('^(lines_added|lines_removed|files_touched|commits|pull_requests|interrupts|user_rejections|permission_denials|hook_blocks|api_errors|api_retries|compactions|repeated_failures)$')) AS '\0'
   FROM chosen
  GROUP BY grp
  ORDER BY grp NULLS LAST;
