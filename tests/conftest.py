@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from commands import CommandServer, Ended, in_new_process
 from sessionmill.testing import FakeClock
 
 settings.register_profile(
@@ -65,23 +61,6 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A command that has ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def rows(self) -> list[dict[str, Any]]:
-        return list(self.json["rows"])
-
-
 Mill = Callable[..., Ended]
 
 
@@ -91,26 +70,25 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[CommandServer]:
+    """What runs commands for all tests of a worker."""
+    with CommandServer() as server:
+        yield server
+
+
 @pytest.fixture
-def mill(data: Path, tmp_path: Path) -> Iterator[Mill]:
+def mill(data: Path, tmp_path: Path, server: CommandServer) -> Mill:
     """Run a whole `sessionmill` command over `data`, in a process of its own."""
 
     def run(
         *args: object, cwd: Path = tmp_path, timeout: float = 100, stdin: str = "", **env: str
     ) -> Ended:
-        ended = subprocess.run(
-            [sys.executable, "-m", "sessionmill", *map(str, args)],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            timeout=timeout,
-            env={**os.environ, "SESSIONMILL_HOME": str(data), **env},
-            check=False,
-        )
-        return Ended(ended.returncode, ended.stdout, ended.stderr)
+        environ = {**os.environ, "SESSIONMILL_HOME": str(data), **env}
+        run = server.run if server.serves(environ) else in_new_process
+        return run([*map(str, args)], cwd=cwd, timeout=timeout, stdin=stdin, environ=environ)
 
-    yield run
+    return run
 
 
 @pytest.fixture(scope="session")

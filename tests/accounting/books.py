@@ -16,7 +16,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from sessionmill.app import App
@@ -62,7 +64,10 @@ class Books:
         self.sessions = folder / "sessions"
         self.sessions.mkdir(parents=True)
         self._data = folder / "data"
-        self.app = self._open()
+        self._data.mkdir(mode=0o700)
+        for name, content in _prepared().items():
+            (self._data / name).write_bytes(content)
+        self.app = _open(self._data)
         self._sent = _Sent()
         self._worker: Extracting | None = None
         self._now = datetime(2026, 3, 20, tzinfo=UTC)
@@ -74,14 +79,10 @@ class Books:
     def __exit__(self, *_: object) -> None:
         self.app.facts.close()
 
-    def _open(self) -> App:
-        config = Config(self._data)
-        return App(config, Registry.of(config), "test")
-
     def reopen(self) -> None:
         """Go on as another command would, which knows what is stored and no more."""
         self.app.facts.close()
-        self.app = self._open()
+        self.app = _open(self._data)
 
     # Transcripts
 
@@ -238,6 +239,24 @@ class Books:
             "SELECT replace(r::VARCHAR, username, '(user)') AS text, username"  # noqa: S608
             f" FROM (SELECT {columns} FROM {table}) r WHERE $user IS NULL OR username = $user"
         )
+
+
+def _open(data: Path) -> App:
+    config = Config(data)
+    return App(config, Registry.of(config), "test")
+
+
+@cache
+def _prepared() -> dict[str, bytes]:
+    """Return the files of facts with every table and view, and with no transcript.
+
+    To make them takes longer than most tests of accounting, and comes to the same each time.
+    """
+    with TemporaryDirectory(prefix="sessionmill-books-") as folder:
+        data = Path(folder, "data")
+        with _open(data) as app:
+            app.store.prepare(app.registry.named(()))
+        return {name: (data / name).read_bytes() for name in ("facts.duckdb", "commit_number")}
 
 
 def _hold_to_no_error(tallies: list[Tally]) -> None:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from conftest import Ended
+from commands import Ended
 from sessionmill.testing import ClaudeTranscript, mcp, skill, subagent
 
 #: Where the modules of the tests' processors lie: commands that load one run in it.

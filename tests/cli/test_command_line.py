@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from cli_place import HERE, document, write
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.cli.app import app
 
 ENDLESS = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range + b.range = 7"

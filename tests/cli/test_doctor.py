@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from cli_place import HERE, busy, document, write
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.testing import ClaudeTranscript
 
 Finding = dict[str, Any]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from cli_place import busy, document
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.testing import ClaudeTranscript
 
 sys.path.append(str(Path(__file__).parents[1] / "collect"))

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 from cli_place import HERE, busy, document, write
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.testing import ClaudeTranscript, CodexRollout
 
 #: A colour, a title, a C1 control, a change of writing direction, a bell.

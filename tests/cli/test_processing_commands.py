@@ -16,7 +16,8 @@ import psutil
 import pytest
 from cli_place import HERE, busy, document, write
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.testing import CodexRollout
 
 RUN = [

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from cli_place import HERE, busy, document, write
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.testing import ClaudeTranscript
 from sessionmill.view.reports import ESTIMATE, GROUPS
 

@@ -22,7 +22,8 @@ from compressing import compress, give_room, small_disk
 
 from run_place import Place, counted, errors_of, figures, key, told  # isort: skip
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.store.facts import Facts

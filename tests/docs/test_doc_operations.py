@@ -14,7 +14,8 @@ import pytest
 from pages import Page, page, pages
 from test_doc_settings import COMMANDS, options
 
-from conftest import Ended, Mill
+from commands import Ended
+from conftest import Mill
 from sessionmill.demo.team import generate
 from sessionmill.testing import ClaudeTranscript
 
