@@ -25,8 +25,10 @@ from sessionmill.view.blocks import blocks
 
 #: Seconds, at most, at the median.
 WANTED = 0.2
-#: A session's calls, responses and prompts.
-_CALLS, _RESPONSES, _PROMPTS = 100, 50, 5
+#: A session's calls, responses, prompts and commits, and the seconds that it takes.
+_CALLS, _RESPONSES, _PROMPTS, _COMMITS, _SECONDS = 100, 50, 5, 2, 1200
+#: Rows, as the command has it.
+_LIMIT = 1000
 _WHERE = """
     'user' || s % 50 || '/' || s || '.jsonl' AS session_key, 's' || s AS session_id,
     'user' || s % 50 AS username, 'claude-code' AS agent, i * 500 AS line_offset,
@@ -36,22 +38,23 @@ _WHERE = """
 """
 
 
-#: A call, by a number below a hundred: names, and how often each, as transcripts have them.
+#: A call, by numbers below a hundred and a thousand. A session uses some tools and programs of all
+#: that there are, so that a hundred calls come to some thirty rows of `call_rollup`: in transcripts
+#: of people they come to that many.
 _CALL = """
     'toolu_' || i AS tool_use_id, 'msg_' || i // 2 AS response_id,
     'claude-opus-4-' || 5 + s % 4 AS model,
     (h >> 8) % 100 AS v, (h >> 20) % 1000 AS w,
     CASE WHEN v < 45 THEN 'Bash' WHEN v < 62 THEN 'Read' WHEN v < 76 THEN 'Edit'
-         WHEN v < 82 THEN 'Grep' WHEN v < 86 THEN 'Write' WHEN v < 88 THEN 'Glob'
-         WHEN v < 91 THEN 'TodoWrite' WHEN v < 94 THEN 'TaskUpdate' WHEN v < 95 THEN 'Task'
-         WHEN v < 97 THEN 'Skill' WHEN v < 99 THEN 'mcp__s' || s % 7 || '__t' || w % 3
-         ELSE 'WebFetch' END AS name,
+         ELSE ['Grep', 'Write', 'Glob', 'TodoWrite', 'TaskUpdate', 'Task', 'Skill', 'WebFetch',
+               'mcp__s' || s % 7 || '__t' || w % 3][(1 + (s + w % 3) % 9)::BIGINT] END AS name,
     CASE WHEN name = 'Task' THEN 'subagent' WHEN name = 'Skill' THEN 'skill'
          WHEN name LIKE 'mcp%' THEN 'mcp' ELSE 'tool' END AS kind,
     CASE WHEN name = 'Skill' THEN 'skill' || (s + w % 2) % 13 END AS skill,
     CASE WHEN name = 'Task' THEN 'type' || w % 5 END AS subagent_type,
     CASE WHEN name LIKE 'mcp%' THEN 's' || s % 7 END AS mcp_server,
-    CASE WHEN v < 40 THEN 'program' || (40 * pow(w / 1000, 3))::INTEGER END AS program,
+    CASE WHEN v < 40 THEN 'program' || (s * 3 + (6 * pow(w / 1000, 3))::INTEGER) % 41
+         END AS program,
     h % 17 = 0 AS is_error, CASE WHEN is_error THEN 'nonzero_exit' END AS error_kind,
     h % 50000 AS result_bytes, h % 30000 / 1000 AS duration_seconds
 """
@@ -107,13 +110,13 @@ def _asked(cursor: duckdb.DuckDBPyConnection) -> dict[str, Callable[[], float]]:
         ).fetchall()
 
     def report(by: Any) -> Callable[[], object]:
-        return lambda: reports.usage(cursor, by, timezone="Europe/Berlin")
+        return lambda: reports.usage(cursor, by, timezone="Europe/Berlin", limit=_LIMIT)
 
     now = datetime(2025, 6, 1, tzinfo=UTC)
     return {
         "floor": timed(floor),
         **{by: timed(report(by)) for by in reports.GROUPS},
-        "block": timed(lambda: blocks(cursor, now)),
+        "block": timed(lambda: blocks(cursor, now, limit=_LIMIT)),
     }
 
 
@@ -123,7 +126,7 @@ def _fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
 
     def rows(own: int) -> str:
         made = f"SELECT i, i // {own} AS s, hash(i) AS h FROM range({sessions * own}) t(i)"  # noqa: S608 - numbers
-        where = _WHERE.format(apart=apart, own=own, step=2400 // own)
+        where = _WHERE.format(apart=apart, own=own, step=_SECONDS // own)
         return f"{where} FROM ({made})"
 
     cursor.execute(
@@ -143,4 +146,8 @@ def _fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
     cursor.execute(
         "INSERT INTO prompts BY NAME SELECT 'p' || i AS prompt_id, false AS queued,"
         f" false AS repeated, h % 400 AS characters, {rows(_PROMPTS)}"
+    )
+    cursor.execute(
+        "INSERT INTO events BY NAME SELECT 'e' || i AS event_id, 'commit' AS kind,"
+        f" printf('%07x', i) AS detail, {rows(_COMMITS)}"
     )

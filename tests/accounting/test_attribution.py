@@ -444,6 +444,16 @@ def test_the_parts_come_to_the_whole_whatever_happened(transcripts: dict[str, by
             " JOIN responses r ON r.response_id = a.result_response_id AND r.counted"
             " GROUP BY ALL HAVING sum(result_input_tokens) > r.input_tokens"
         )
+        columns: dict[reports.By, str] = {"tool": "name", "program": "program"}
+        for by, column in columns.items():
+            rows = reports.usage(store._trial.facts.cursor(), by).document()["rows"]
+            sessions = {row[by]: row["sessions"] for row in rows if row["tool_calls"]}
+            assert sessions == dict(
+                store.sql(
+                    f"SELECT {column}, count(DISTINCT (username, session_id)) FROM tool_calls"  # noqa: S608 - ours
+                    f" WHERE counted AND {column} IS NOT NULL GROUP BY {column}"
+                )
+            )
         [(of_commands,)] = store.sql("SELECT coalesce(sum(responses), 0) FROM attributed_commands")
         [(of_main,)] = store.sql(
             "SELECT count(*) FROM responses WHERE counted AND agent_id IS NULL"

@@ -189,10 +189,15 @@ def test_outcomes_come_to_the_total_whatever_happened(transcripts: dict[str, byt
             store.process(content, f"alice/{place}")
         by_kind = reports.named_statements("usage")["by_outcome"]
         cursor = store._trial.facts.cursor()
-        given: dict[str, Any] = dict.fromkeys(("since", "until", "user")) | {"timezone": "UTC"}
+        given: dict[str, Any] = dict.fromkeys(("since", "until", "user", "limit")) | {
+            "timezone": "UTC"
+        }
         for kind in ("commit", "pull_request"):
             rows = reports.Rows.of(cursor.execute(by_kind, given | {"kind": kind}))
             told = rows.document()["rows"]
+            for limit in (1, 2):
+                last = cursor.execute(by_kind, given | {"kind": kind, "limit": limit})
+                assert reports.Rows.last(last, limit).values == rows.values[-limit:]
             [total] = reports.usage(cursor, "total").document()["rows"]
             hold_to(total, told)
             seen = store.sql(

@@ -210,6 +210,14 @@ def test_a_list_says_whether_there_is_more(ask: Ask) -> None:
     assert "more than these 2 rows" in ask("sql", query, "--limit", "2").out
 
 
+def test_of_what_grows_with_history_the_last_are_listed(ask: Ask) -> None:
+    whole = document(ask("report", "usage", "--by", "session", "--json"))
+    last = document(ask("report", "usage", "--by", "session", "--limit", "1", "--json"))
+    assert last == {"rows": whole["rows"][-1:], "truncated": True}
+    assert whole["truncated"] is False
+    assert ask("report", "usage", "--by", "session", "--limit", "0").status == 2
+
+
 def test_values_of_every_kind_are_strict_json(ask: Ask) -> None:
     query = """
         SELECT NULL AS nothing, true AS yes, 9007199254740993 AS large, 1.50 AS exact,

@@ -245,6 +245,13 @@ def test_by_session_with_its_sub_agents_and_the_project_it_began_in(app: App) ->
     assert first["ended_at"].hour == 10, "its sub-agent's calls are its own"
 
 
+@pytest.mark.parametrize("limit", range(1, 5))
+def test_a_limit_leaves_the_last_sessions_as_they_are(app: App, limit: int) -> None:
+    rows = reports.usage(app.facts.cursor(), "session", limit=limit)
+    assert rows.document()["rows"] == report(app, "session")[-limit:]
+    assert rows.truncated == (limit < len(report(app, "session")))
+
+
 def test_by_tool(app: App) -> None:
     rows = report(app, "tool")
     assert only(

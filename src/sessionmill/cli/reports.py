@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from sessionmill.app import now
 from sessionmill.cli.common import Db, Json, open_app, program_name
 from sessionmill.cli.output import print_record, print_rows
+from sessionmill.errors import UsageError
 from sessionmill.store.swap import other_versions
 from sessionmill.view import prices as pricing
 from sessionmill.view import reports, user_sql
@@ -39,17 +40,29 @@ def usage(
     timezone: Annotated[
         str | None, Parameter(help="Of hours, days, weeks and months (default: this machine's).")
     ] = None,
+    limit: Annotated[
+        int, Parameter(help="Sessions, blocks, commits or pull requests at most: the last ones.")
+    ] = 1000,
     json: Json = False,
     db: Db = None,
 ) -> int:
     """Report invocations and tokens, each counted once."""
+    if limit < 1:
+        raise UsageError("--limit is more than zero")
     with open_app(db) as app:
-        zone = timezone or app.facts.local_timezone
+        chosen: dict[str, Any] = {
+            "since": since,
+            "until": until,
+            "user": user,
+            "timezone": timezone or app.facts.local_timezone,
+            "limit": limit,
+        }
         cursor = app.facts.cursor()
-        if by == "block":
-            rows = blocks(cursor, now(), since=since, until=until, user=user, timezone=zone)
-        else:
-            rows = reports.usage(cursor, by, since=since, until=until, user=user, timezone=zone)
+        rows = (
+            blocks(cursor, now(), **chosen)
+            if by == "block"
+            else reports.usage(cursor, by, **chosen)
+        )
         counted = app.registry.usable.get("usage")
         others = [] if counted is None else other_versions(cursor, counted)
     if by == "total" and not json:

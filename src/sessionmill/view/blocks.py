@@ -8,19 +8,20 @@ something: no clock, no order of arrival, and no other person has a part in it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, timedelta
-from itertools import groupby
+from datetime import date, datetime
+from math import inf
 
 import duckdb
 
 from sessionmill.view.reports import Rows, check_timezone, named_statements
 
-LENGTH = timedelta(hours=5)
+#: In hours.
+LENGTH = 5
 
 
-def starts(hours: Iterable[datetime]) -> Iterator[datetime]:
+def starts(hours: Iterable[int]) -> Iterator[int]:
     """Yield the first hour of each block, given the hours with a request, in order."""
-    end = datetime.min  # noqa: DTZ901 - hours come from the facts, which are UTC and naive
+    end: float = -inf
     for hour in hours:
         if hour >= end:
             end = hour + LENGTH
@@ -29,14 +30,10 @@ def starts(hours: Iterable[datetime]) -> Iterator[datetime]:
 
 def block_starts(
     cursor: duckdb.DuckDBPyConnection, user: str | None = None
-) -> list[tuple[str, str, datetime]]:
-    """Return (username, agent, start) of every block, those of one person and agent in order."""
-    active = cursor.execute(named_statements("blocks")["active_hours"], {"user": user}).fetchall()
-    return [
-        (username, agent, start)
-        for (username, agent), rows in groupby(active, key=lambda row: row[:2])
-        for start in starts(hour for _, _, hour in rows)
-    ]
+) -> list[tuple[str, str, list[int]]]:
+    """Return (username, agent, starts of all their blocks, in UTC hours since 1970)."""
+    active = cursor.execute(named_statements("blocks")["active_hours"], {"user": user})
+    return [(username, agent, [*starts(hours)]) for username, agent, hours in active.fetchall()]
 
 
 def blocks(
@@ -47,8 +44,9 @@ def blocks(
     until: date | None = None,
     user: str | None = None,
     timezone: str = "UTC",
+    limit: int | None = None,
 ) -> Rows:
-    """List the blocks of each person and agent, with what was used in them.
+    """List the blocks of each person and agent, with what was used in them: the last `limit`.
 
     `since` is included, `until` is not; both are days of `timezone` on which a block begins. The
     one that runs at `now` has a rate, since its first record, and what it comes to at that rate.
@@ -59,10 +57,11 @@ def blocks(
     given = {
         "users": [username for username, _, _ in found],
         "agents": [agent for _, agent, _ in found],
-        "starts": [start for _, _, start in found],
+        "starts": [begun for _, _, begun in found],
         "now": now.replace(tzinfo=None),
         "since": since,
         "until": until,
         "timezone": timezone,
+        "limit": limit,
     }
-    return Rows.of(cursor.execute(named_statements("blocks")["blocks"], given))
+    return Rows.last(cursor.execute(named_statements("blocks")["blocks"], given), limit)

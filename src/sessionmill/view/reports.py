@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -54,6 +54,8 @@ ATTRIBUTED = (
     "or at the prices you set: no bill. It leaves out what has no price: sessionmill prices"
 )
 GROUPS: tuple[str, ...] = get_args(By)
+#: Of what there are as many as there is history.
+LONG = ("session", "commit", "pr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ class Rows:
         note = ATTRIBUTED if "attributed_cost_usd" in columns else note
         return cls(columns, values[:limit], limit is not None and len(values) > limit, note)
 
+    @classmethod
+    def last(cls, cursor: duckdb.DuckDBPyConnection, limit: int | None) -> Rows:
+        """Take the end of a result, of a query that asks for one row more than `limit`."""
+        rows = cls.of(cursor)
+        if limit is not None and len(rows.values) > limit:
+            return replace(rows, values=rows.values[-limit:], truncated=True)
+        return rows
+
     def document(self) -> dict[str, Any]:
         """Return it as JSON shows it."""
         rows = [dict(zip(self.columns, row, strict=True)) for row in self.values]
@@ -89,17 +99,23 @@ def usage(
     until: date | None = None,
     user: str | None = None,
     timezone: str = "UTC",
+    limit: int | None = None,
 ) -> Rows:
     """Sum up what is counted, by `by`; its column bears that name.
 
     `since` is included, `until` is not; both, and hours, days, weeks and months, are of `timezone`.
+    Of sessions, commits and pull requests, the last `limit`.
     Raises UsageError for a time zone that there is not.
     """
     sql = named_statements("usage")
     check_timezone(cursor, timezone)
     given: dict[str, Any] = {"since": since, "until": until, "user": user, "timezone": timezone}
     statement, own = _statement(by)
-    rows = Rows.of(cursor.execute(sql[statement], given | own))
+    if by in LONG:
+        result = cursor.execute(sql[statement], {**given, **own, "limit": limit})
+        rows = Rows.last(result, limit)
+    else:
+        rows = Rows.of(cursor.execute(sql[statement], given | own))
     if by not in ("total", "session"):
         rows.columns[0] = by
     return rows

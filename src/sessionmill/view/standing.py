@@ -7,7 +7,7 @@ take longer, and they may be in use.
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ def standing(cursor: duckdb.DuckDBPyConnection, now: datetime) -> dict[str, Any]
     dollars at list price as a decimal, tokens, and responses without a price. Times are UTC.
     """
     users: dict[str, dict[str, Any]] = {}
-    for username, agent, start in block_starts(cursor):
+    for username, agent, starts in block_starts(cursor):
         own = users.setdefault(username, {})
-        own[agent] = {"block_began_at": _text(start), "quarters": []}
+        began_at = datetime.fromtimestamp(starts[-1] * 3600, UTC)
+        own[agent] = {"block_began_at": _text(began_at), "quarters": []}
     since = (now - _LOOKED_BACK).replace(tzinfo=None)
     quarters = cursor.execute(named_statements("blocks")["quarters"], {"since": since})
     for username, agent, first_at, cost, tokens, unpriced in quarters.fetchall():

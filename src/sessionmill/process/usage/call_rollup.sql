@@ -17,11 +17,16 @@ WITH summed AS (
 )
 SELECT *,
        md5_number(username || chr(31) || session_id) AS session_hash,
-       -- To count the sessions of each tool by, where no days are chosen: there are a hundred
-       -- times as many rows as of any skill or server.
+       -- To count the sessions of each by, where no days are chosen: of tools and programs there are
+       -- a hundred times as many rows as of skills or servers.
        tool_calls > 0
            AND row_number() OVER (PARTITION BY username, session_id, name, tool_calls > 0
                                   ORDER BY quarter, kind, skill, subagent_type, mcp_server,
                                            plugin, program, is_error, error_kind) = 1
-           AS first_of_tool
+           AS first_of_tool,
+       tool_calls > 0 AND program IS NOT NULL
+           AND row_number() OVER (PARTITION BY username, session_id, program, tool_calls > 0
+                                  ORDER BY quarter, name, kind, skill, subagent_type, mcp_server,
+                                           plugin, is_error, error_kind) = 1
+           AS first_of_program
   FROM summed

@@ -1,30 +1,36 @@
 -- What `report usage --by block` answers.
 
 -- name: active_hours
--- The UTC hours in which each person asked an agent for something.
-SELECT username, agent, date_trunc('hour', quarter) AS hour
-  FROM usage_rollup
- WHERE quarter IS NOT NULL
-   AND (responses > 0 OR prompts > 0)
-   AND ($user IS NULL OR username = $user)
- GROUP BY ALL
- ORDER BY username, agent, hour;
+-- The UTC hours, since 1970, in which each person asked an agent for something.
+SELECT username, agent, list(hour ORDER BY hour)
+  FROM (SELECT DISTINCT username, agent, epoch(quarter)::BIGINT // 3600 AS hour
+          FROM usage_rollup
+         WHERE quarter IS NOT NULL
+           AND (responses > 0 OR prompts > 0)
+           AND ($user IS NULL OR username = $user))
+ GROUP BY username, agent
+ ORDER BY username, agent;
 
 -- name: blocks
--- $starts are the UTC hours at which blocks of $users and $agents begin. A rate needs some time to
--- stand on: the first minute counts as a whole one.
-WITH begun AS (
-    SELECT unnest($users)                       AS username,
-           unnest($agents)                      AS agent,
-           unnest($starts)                      AS starts_at,
-           starts_at + INTERVAL 5 HOUR          AS ends_at,
-           $now >= starts_at AND $now < ends_at AS running
+-- $starts are, for each of $users and $agents, the UTC hours at which their blocks begin. A rate
+-- needs some time to stand on: the first minute counts as a whole one.
+WITH people AS (
+    SELECT unnest($users) AS username, unnest($agents) AS agent, unnest($starts) AS starts
+),
+begun AS (
+    SELECT username, agent,
+           make_timestamp(unnest(starts)::BIGINT * 3_600_000_000) AS starts_at,
+           starts_at + INTERVAL 5 HOUR                            AS ends_at,
+           $now >= starts_at AND $now < ends_at                   AS running
+      FROM people
 ),
 chosen AS (
     SELECT *
       FROM begun
      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', starts_at)) >= CAST($since AS TIMESTAMP))
        AND ($until IS NULL OR timezone($timezone, timezone('UTC', starts_at)) <  CAST($until AS TIMESTAMP))
+     ORDER BY starts_at DESC, username DESC, agent DESC
+     LIMIT $limit + 1
 ),
 summed AS (
     SELECT b.username, b.agent, b.starts_at, b.ends_at, b.running,
@@ -38,6 +44,7 @@ summed AS (
            AND u.agent = b.agent
            AND u.quarter >= b.starts_at
      WHERE u.quarter < b.ends_at
+       AND u.quarter >= (SELECT min(starts_at) FROM chosen)
      GROUP BY ALL
 ),
 rated AS (

@@ -25,10 +25,11 @@ SELECT CASE $by
 -- name: by_time
 -- To work out the local time of every row would take most of the time.
 WITH local AS (
-    SELECT quarter, timezone($timezone, timezone('UTC', quarter)) AS local_quarter
+    SELECT quarter, timezone($timezone, timezone('UTC', quarter)) AS local_quarter,
+           strftime(local_quarter, $format) AS grp
       FROM (SELECT DISTINCT quarter FROM usage_rollup)
 )
-SELECT strftime(local_quarter, $format) AS grp,
+SELECT grp,
        count(DISTINCT session_hash) AS sessions,
        sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
@@ -41,14 +42,27 @@ SELECT strftime(local_quarter, $format) AS grp,
  ORDER BY grp NULLS LAST;
 
 -- name: by_session
+WITH chosen AS (
+    SELECT *
+      FROM usage_rollup
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
+),
+-- The last to begin: to sum up all and leave most of that out would take several times as long.
+latest AS (
+    SELECT username, session_id
+      FROM chosen
+     GROUP BY username, session_id
+     ORDER BY min(first_at) DESC NULLS FIRST, username DESC, session_id DESC
+     LIMIT $limit + 1
+)
 SELECT session_id AS session, username AS user, arg_min(project, (first_at, project)) AS project,
        min(first_at) AS started_at, max(last_at) AS ended_at,
        sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
-  FROM usage_rollup
- WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
+  FROM chosen
+       SEMI JOIN latest USING (username, session_id)
  GROUP BY username, session_id
  ORDER BY started_at NULLS LAST, username, session_id;
 
@@ -91,9 +105,9 @@ SELECT CASE $by
        END                                                   AS grp,
        coalesce(sum(tool_calls) FILTER (is_asked), 0) AS tool_calls,
        coalesce(sum(tool_calls) FILTER (is_asked AND is_error), 0) AS tool_errors,
-       CASE WHEN $by = 'tool' AND $since IS NULL AND $until IS NULL
-            THEN count(*) FILTER (first_of_tool)
-            ELSE count(DISTINCT CASE WHEN $by <> 'tool' OR $since IS NOT NULL OR $until IS NOT NULL
+       CASE WHEN is_flagged
+            THEN count(*) FILTER (CASE $by WHEN 'tool' THEN first_of_tool ELSE first_of_program END)
+            ELSE count(DISTINCT CASE WHEN NOT is_flagged AND (tool_calls > 0 OR $by = 'subagent')
                                      THEN session_hash END)
        END                                                   AS sessions,
        count(DISTINCT username)                              AS users,
@@ -108,14 +122,15 @@ SELECT CASE $by
                     WHEN 'program' THEN program IS NOT NULL
                     WHEN 'error'   THEN is_error
                     ELSE kind IS NOT DISTINCT FROM $by
-               END AS is_asked
+               END AS is_asked,
+               $by IN ('tool', 'program') AND $since IS NULL AND $until IS NULL AS is_flagged
           FROM call_rollup)
  -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
  WHERE (is_asked OR ($by = 'subagent' AND runs > 0))
    AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
    AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
- GROUP BY grp
+ GROUP BY grp, is_flagged
  ORDER BY tool_calls DESC NULLS LAST, grp NULLS LAST;
 
 -- name: by_command
@@ -146,53 +161,62 @@ WITH outcomes AS (
 ended AS (
     SELECT *
       FROM outcome_rollup
-      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-        AND ($user  IS NULL OR username = $user)
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
        AND kind = $kind
 ),
--- What is nobody's is all but what is some outcome's.
-used AS (
-    SELECT detail, session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
-      FROM ended
-     UNION ALL BY NAME
-    SELECT NULL AS detail, session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
-      FROM usage_rollup
-      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-        AND ($user  IS NULL OR username = $user)
-       AND responses > 0
-     UNION ALL BY NAME
-    SELECT NULL AS detail, session_hash, -responses AS responses,
-           -unpriced_responses AS unpriced_responses, -COLUMNS('_tokens$') AS '\0',
-           -cost_usd AS cost_usd
-      FROM ended
-),
-of_sessions AS (
-    SELECT detail, session_hash, sum(COLUMNS('responses$|_tokens$')) AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM used
-     GROUP BY detail, session_hash
-    HAVING sum(responses) > 0
-),
-sums AS (
-    SELECT detail, count(*) AS sessions, sum(COLUMNS('responses$|_tokens$')) AS '\0',
-           CASE WHEN sum(responses) > sum(unpriced_responses) THEN sum(cost_usd) END AS cost_usd
-      FROM of_sessions
-     GROUP BY detail
-),
 -- Without a time, all that were seen; with one, those that were seen or paid for within it.
-told AS (
-    SELECT detail, string_agg(DISTINCT username, ', ' ORDER BY username) AS "user",
-           arg_min(session_id, ("at", session_id)) AS session, min("at") AS "at",
-           count(DISTINCT (username, session_id)) AS sessions
+latest AS (
+    SELECT detail
       FROM outcomes
      GROUP BY detail
     HAVING bool_or(($since IS NULL
                     OR timezone($timezone, timezone('UTC', "at")) >= CAST($since AS TIMESTAMP))
                AND ($until IS NULL
                     OR timezone($timezone, timezone('UTC', "at")) <  CAST($until AS TIMESTAMP)))
-        OR detail IN (SELECT detail FROM sums)
+        OR detail IN (SELECT detail FROM ended)
+     ORDER BY min("at") DESC, detail DESC
+     LIMIT $limit + 1
+),
+told AS (
+    SELECT detail, string_agg(DISTINCT username, ', ' ORDER BY username) AS "user",
+           arg_min(session_id, ("at", session_id)) AS session, min("at") AS "at",
+           count(DISTINCT (username, session_id)) AS sessions
+      FROM outcomes
+           SEMI JOIN latest USING (detail)
+     GROUP BY detail
+),
+-- What is nobody's is all but what is some outcome's.
+unended AS (
+    SELECT session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
+      FROM usage_rollup
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
+       AND responses > 0
+     UNION ALL BY NAME
+    SELECT session_hash, -responses AS responses, -unpriced_responses AS unpriced_responses,
+           -COLUMNS('_tokens$') AS '\0', -cost_usd AS cost_usd
+      FROM ended
+),
+left_over AS (
+    SELECT NULL AS detail, session_hash, sum(COLUMNS('responses$|_tokens$')) AS '\0',
+           sum(cost_usd) AS cost_usd
+      FROM unended
+     GROUP BY session_hash
+    HAVING sum(responses) > 0
+),
+sums AS (
+    SELECT detail, count(DISTINCT session_hash) AS sessions,
+           sum(COLUMNS('responses$|_tokens$')) AS '\0',
+           CASE WHEN sum(responses) > sum(unpriced_responses) THEN sum(cost_usd) END AS cost_usd
+      FROM (SELECT detail, session_hash, COLUMNS('responses$|_tokens$'), cost_usd
+              FROM ended
+                   SEMI JOIN latest USING (detail)
+             UNION ALL BY NAME
+              FROM left_over)
+     GROUP BY detail
 )
 SELECT detail AS grp, t."user", t.session, t."at",
        coalesce(t.sessions, s.sessions, 0)  AS sessions,
