@@ -12,6 +12,7 @@ same tables.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +21,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
+
+import duckdb
 
 from sessionmill.app import App
 from sessionmill.audit.comparison import Comparison, compare
@@ -53,6 +56,8 @@ TABLES = (
     "malformed_lines",
     "line_types",
 )
+#: Rollups, and views over them.
+_SUMS = re.compile(r"_rollup\b|hourly_usage|session_usage|session_work")
 #: What reading has told of a transcript; the rest of its row is about the file.
 _TOLD = "session_key, session_id, username, agent, client_version, cwd, project"
 
@@ -120,7 +125,10 @@ class Books:
         return tallies
 
     def take_in(self, *, version: int = Usage.version) -> None:
-        """Read what is new or changed, or of another `version`, as a run does."""
+        """Read what is new or changed, or of another `version`, as a run does.
+
+        Sums are rolled up when they are asked for: that takes longer than all the rest.
+        """
         processors = [replace(p, version=version) for p in self.processors]
         store = self.app.store
         store.prepare(processors)
@@ -137,7 +145,6 @@ class Books:
             gathered.rows += progress.rows
         work.commit(gathered, [])
         _hold_to_no_error(tallies)
-        assert store.roll_up(processors) == {}
 
     def _work(self, processors: list[Processor]) -> Extracting:
         """Return the worker's part, which outlives a run as a worker may."""
@@ -148,9 +155,14 @@ class Books:
 
     # Asking
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return what reports are asked of, with all sums rolled up."""
+        assert self.app.store.roll_up(self.processors) == {}
+        return self.app.facts.cursor()
+
     def ask(self, sql: str, *parameters: object) -> list[Row]:
         """Return what a query finds."""
-        cursor = self.app.facts.cursor()
+        cursor = self.cursor() if _SUMS.search(sql) else self.app.facts.cursor()
         cursor.execute(sql, list(parameters))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -180,7 +192,7 @@ class Books:
 
     def totals(self) -> dict[str, int]:
         """Return what `report usage` says of everything."""
-        rows = reports.usage(self.app.facts.cursor(), "total")
+        rows = reports.usage(self.cursor(), "total")
         return dict(zip(rows.columns, rows.values[0], strict=True))
 
     def figures(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 def report(books: Books, by: reports.By, **given: Any) -> dict[str | None, Row]:
     """Return the rows of a report by their groups."""
-    rows = reports.usage(books.app.facts.cursor(), by, **given).document()["rows"]
+    rows = reports.usage(books.cursor(), by, **given).document()["rows"]
     return {row[by]: row for row in rows}
 
 

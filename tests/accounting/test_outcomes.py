@@ -31,7 +31,7 @@ def books(tmp_path: Path) -> Iterator[Books]:
 
 def report(books: Books, by: reports.By, **given: Any) -> dict[str | None, Row]:
     """Return the rows of a report by their groups, after holding them to the total."""
-    cursor = books.app.facts.cursor()
+    cursor = books.cursor()
     rows = reports.usage(cursor, by, **given).document()["rows"]
     [total] = reports.usage(cursor, "total", **given).document()["rows"]
     hold_to(total, rows)

@@ -5,16 +5,14 @@
 SELECT (SELECT count(*) FROM stale_sessions WHERE processor_name = $processor),
        (SELECT count(*) FROM rollups WHERE processor_name = $processor AND NOT whole);
 
--- name: unwhole
-SELECT name FROM rollups WHERE processor_name = $processor AND NOT whole;
-
 -- name: begin
 CREATE OR REPLACE TEMP TABLE _stale AS
 SELECT DISTINCT username, session_id FROM stale_sessions WHERE processor_name = $processor;
 
--- name: share
--- Which part of all sessions.
-SELECT (SELECT count(*) FROM _stale)
+-- name: extent
+-- How many rollups are not whole, and which part of all sessions is stale.
+SELECT (SELECT count(*) FROM rollups WHERE processor_name = $processor AND NOT whole),
+       (SELECT count(*) FROM _stale)
        / nullif((SELECT count(*) FROM (SELECT DISTINCT username, session_id FROM transcripts)), 0);
 
 -- name: end

@@ -1,6 +1,7 @@
 -- What `report usage` answers, from rollups. $since and $until are days of $timezone; $by chooses the
 -- group. Local times are compared, not moments: a midnight may come twice, or not at all; and none
--- lies within a quarter of an hour.
+-- lies within a quarter of an hour. As they take long to work out, rows of days before and after are
+-- passed over first, which no zone's offset brings within.
 
 -- name: by_group
 SELECT CASE $by
@@ -15,7 +16,9 @@ SELECT CASE $by
        sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
        round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
   FROM usage_rollup
- WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+ WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+   AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
    AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
    AND ($by <> 'model' OR model IS NOT NULL)
@@ -45,7 +48,9 @@ SELECT grp,
 WITH chosen AS (
     SELECT *
       FROM usage_rollup
-     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
 ),
@@ -70,9 +75,11 @@ SELECT session_id AS session, username AS user, arg_min(project, (first_at, proj
 WITH chosen AS (
     SELECT *
       FROM usage_rollup
-      WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-        AND ($user  IS NULL OR username = $user)
+     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
 ),
 -- Without a time, everything that was found; with one, what has something counted within it.
 touched AS (
@@ -94,43 +101,64 @@ SELECT (SELECT count(*) FROM touched)                  AS transcripts,
 
 -- name: by_call
 -- What calls brought about. A call's sub-agent run counts whole on the day of the call.
-SELECT CASE $by
-            WHEN 'tool'     THEN name
-            WHEN 'skill'    THEN skill
-            WHEN 'subagent' THEN subagent_type
-            WHEN 'mcp'      THEN mcp_server
-            WHEN 'plugin'   THEN plugin
-            WHEN 'program'  THEN program
-            WHEN 'error'    THEN error_kind
-       END                                                   AS grp,
-       coalesce(sum(tool_calls) FILTER (is_asked), 0) AS tool_calls,
-       coalesce(sum(tool_calls) FILTER (is_asked AND is_error), 0) AS tool_errors,
-       CASE WHEN is_flagged
-            THEN count(*) FILTER (CASE $by WHEN 'tool' THEN first_of_tool ELSE first_of_program END)
-            ELSE count(DISTINCT CASE WHEN NOT is_flagged AND (tool_calls > 0 OR $by = 'subagent')
-                                     THEN session_hash END)
-       END                                                   AS sessions,
-       count(DISTINCT username)                              AS users,
-       round(sum(duration_seconds) FILTER (is_asked), 3)     AS duration_seconds,
-       coalesce(sum(result_bytes) FILTER (is_asked), 0) AS result_bytes,
-       sum(attributed_tokens)                                AS attributed_tokens,
-       round(sum(attributed_cost_usd), 6)                    AS attributed_cost_usd
-  FROM (SELECT *,
-               CASE $by
-                    WHEN 'tool'    THEN name IS NOT NULL
-                    WHEN 'plugin'  THEN plugin IS NOT NULL
-                    WHEN 'program' THEN program IS NOT NULL
-                    WHEN 'error'   THEN is_error
-                    ELSE kind IS NOT DISTINCT FROM $by
-               END AS is_asked,
-               $by IN ('tool', 'program') AND $since IS NULL AND $until IS NULL AS is_flagged
-          FROM call_rollup)
- -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
- WHERE (is_asked OR ($by = 'subagent' AND runs > 0))
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
- GROUP BY grp, is_flagged
+WITH asked AS (
+    SELECT CASE $by
+                WHEN 'tool'     THEN name
+                WHEN 'skill'    THEN skill
+                WHEN 'subagent' THEN subagent_type
+                WHEN 'mcp'      THEN mcp_server
+                WHEN 'plugin'   THEN plugin
+                WHEN 'program'  THEN program
+                WHEN 'error'    THEN error_kind
+           END AS grp,
+           CASE $by
+                WHEN 'tool'    THEN name IS NOT NULL
+                WHEN 'plugin'  THEN plugin IS NOT NULL
+                WHEN 'program' THEN program IS NOT NULL
+                WHEN 'error'   THEN is_error
+                ELSE kind IS NOT DISTINCT FROM $by
+           END AS is_asked,
+           CASE WHEN $since IS NULL AND $until IS NULL
+                THEN CASE $by WHEN 'tool' THEN first_of_tool WHEN 'program' THEN first_of_program END
+           END AS is_first,
+           -- Sessions are counted by their first rows where those are known.
+           CASE WHEN is_first IS NULL AND (tool_calls > 0 OR $by = 'subagent')
+                THEN session_hash
+           END AS session_hash,
+           * EXCLUDE (session_hash)
+      FROM call_rollup
+     -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
+     WHERE (is_asked OR ($by = 'subagent' AND runs > 0))
+       AND ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
+),
+-- A session is one person's: theirs add up. To count each person at once takes twice as long.
+of_users AS (
+    SELECT grp, username,
+           sum(tool_calls) FILTER (is_asked)              AS tool_calls,
+           sum(tool_calls) FILTER (is_asked AND is_error) AS tool_errors,
+           count(*) FILTER (is_first) + count(DISTINCT session_hash) AS sessions,
+           sum(duration_seconds) FILTER (is_asked) AS duration_seconds,
+           sum(result_bytes) FILTER (is_asked) AS result_bytes,
+           sum(attributed_tokens) AS attributed_tokens,
+           sum(attributed_cost_usd) AS attributed_cost_usd
+      FROM asked
+     GROUP BY grp, username
+)
+SELECT grp,
+       coalesce(sum(tool_calls), 0)       AS tool_calls,
+       coalesce(sum(tool_errors), 0)      AS tool_errors,
+       sum(sessions)::BIGINT              AS sessions,
+       count(*)                           AS users,
+       round(sum(duration_seconds), 3)    AS duration_seconds,
+       coalesce(sum(result_bytes), 0)     AS result_bytes,
+       sum(attributed_tokens)             AS attributed_tokens,
+       round(sum(attributed_cost_usd), 6) AS attributed_cost_usd
+  FROM of_users
+ GROUP BY grp
  ORDER BY tool_calls DESC NULLS LAST, grp NULLS LAST;
 
 -- name: by_command
@@ -141,7 +169,9 @@ SELECT command                                AS grp,
        sum(attributed_tokens)                 AS attributed_tokens,
        round(sum(attributed_cost_usd), 6)     AS attributed_cost_usd
   FROM command_rollup
- WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+ WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+   AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
    AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
    AND ($user  IS NULL OR username = $user)
  GROUP BY command
@@ -161,7 +191,9 @@ WITH outcomes AS (
 ended AS (
     SELECT *
       FROM outcome_rollup
-     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
        AND kind = $kind
@@ -191,7 +223,9 @@ told AS (
 unended AS (
     SELECT session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
       FROM usage_rollup
-     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
        AND responses > 0
