@@ -32,19 +32,21 @@ chosen AS (
      ORDER BY starts_at DESC, username DESC, agent DESC
      LIMIT $limit + 1
 ),
+used AS (
+    FROM usage_rollup WHERE quarter >= (SELECT min(starts_at) FROM chosen)
+),
 summed AS (
     SELECT b.username, b.agent, b.starts_at, b.ends_at, b.running,
            min(u.first_at)                AS first_at,
            count(DISTINCT u.session_hash) AS sessions,
            sum(COLUMNS('^(responses|\w+_tokens|tool_calls|prompts|unpriced_responses)$')) AS '\0',
            sum(cost_usd)                AS cost_usd
-      FROM usage_rollup u
+      FROM used u
            ASOF JOIN chosen b
            ON  u.username = b.username
            AND u.agent = b.agent
            AND u.quarter >= b.starts_at
      WHERE u.quarter < b.ends_at
-       AND u.quarter >= (SELECT min(starts_at) FROM chosen)
      GROUP BY ALL
 ),
 rated AS (

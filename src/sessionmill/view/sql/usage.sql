@@ -101,7 +101,7 @@ SELECT (SELECT count(*) FROM touched)                  AS transcripts,
 
 -- name: by_call
 -- What calls brought about. A call's sub-agent run counts whole on the day of the call.
-WITH asked AS (
+WITH asked AS NOT MATERIALIZED (
     SELECT CASE $by
                 WHEN 'tool'     THEN name
                 WHEN 'skill'    THEN skill
@@ -111,47 +111,50 @@ WITH asked AS (
                 WHEN 'program'  THEN program
                 WHEN 'error'    THEN error_kind
            END AS grp,
-           CASE $by
-                WHEN 'tool'    THEN name IS NOT NULL
-                WHEN 'plugin'  THEN plugin IS NOT NULL
-                WHEN 'program' THEN program IS NOT NULL
-                WHEN 'error'   THEN is_error
-                ELSE kind IS NOT DISTINCT FROM $by
-           END AS is_asked,
-           CASE WHEN $since IS NULL AND $until IS NULL
-                THEN CASE $by WHEN 'tool' THEN first_of_tool WHEN 'program' THEN first_of_program END
-           END AS is_first,
-           -- Sessions are counted by their first rows where those are known.
-           CASE WHEN is_first IS NULL AND (tool_calls > 0 OR $by = 'subagent')
-                THEN session_hash
-           END AS session_hash,
-           * EXCLUDE (session_hash)
+           username,
+           CASE WHEN tool_calls > 0 OR $by = 'subagent' THEN session_hash END AS session_hash,
+           CASE $by WHEN 'tool' THEN first_of_tool WHEN 'program' THEN first_of_program END AS is_first,
+           -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
+           $by <> 'subagent' OR kind IS NOT DISTINCT FROM 'subagent' AS is_call,
+           CASE WHEN is_call THEN tool_calls END              AS tool_calls,
+           CASE WHEN is_call AND is_error THEN tool_calls END AS tool_errors,
+           CASE WHEN is_call THEN duration_seconds END        AS duration_seconds,
+           CASE WHEN is_call THEN result_bytes END            AS result_bytes,
+           attributed_tokens, attributed_cost_usd
       FROM call_rollup
-     -- By sub-agent every run counts, so that the rows come to what all sub-agents took.
-     WHERE (is_asked OR ($by = 'subagent' AND runs > 0))
+     WHERE CASE $by
+                WHEN 'tool'     THEN name IS NOT NULL
+                WHEN 'plugin'   THEN plugin IS NOT NULL
+                WHEN 'program'  THEN program IS NOT NULL
+                WHEN 'error'    THEN is_error
+                WHEN 'subagent' THEN runs > 0 OR kind = 'subagent'
+                ELSE kind = $by
+           END
        AND ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
        AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
        AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
        AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
        AND ($user  IS NULL OR username = $user)
 ),
--- A session is one person's: theirs add up. To count each person at once takes twice as long.
+-- A session is one person's. Of tools and programs it is counted by its first row, but not where days
+-- are chosen: one of the two parts is empty before it is read.
 of_users AS (
-    SELECT grp, username,
-           sum(tool_calls) FILTER (is_asked)              AS tool_calls,
-           sum(tool_calls) FILTER (is_asked AND is_error) AS tool_errors,
-           count(*) FILTER (is_first) + count(DISTINCT session_hash) AS sessions,
-           sum(duration_seconds) FILTER (is_asked) AS duration_seconds,
-           sum(result_bytes) FILTER (is_asked) AS result_bytes,
-           sum(attributed_tokens) AS attributed_tokens,
-           sum(attributed_cost_usd) AS attributed_cost_usd
+    SELECT grp, username, sum(COLUMNS('_(calls|errors|seconds|bytes|tokens|usd)$')) AS '\0',
+           count(*) FILTER (is_first) AS sessions
       FROM asked
+     WHERE $by IN ('tool', 'program') AND $since IS NULL AND $until IS NULL
+     GROUP BY grp, username
+     UNION ALL
+    SELECT grp, username, sum(COLUMNS('_(calls|errors|seconds|bytes|tokens|usd)$')) AS '\0',
+           count(DISTINCT session_hash) AS sessions
+      FROM asked
+     WHERE NOT ($by IN ('tool', 'program') AND $since IS NULL AND $until IS NULL)
      GROUP BY grp, username
 )
 SELECT grp,
        coalesce(sum(tool_calls), 0)       AS tool_calls,
        coalesce(sum(tool_errors), 0)      AS tool_errors,
-       sum(sessions)::BIGINT              AS sessions,
+       sum(sessions)                      AS sessions,
        count(*)                           AS users,
        round(sum(duration_seconds), 3)    AS duration_seconds,
        coalesce(sum(result_bytes), 0)     AS result_bytes,
@@ -235,22 +238,22 @@ unended AS (
       FROM ended
 ),
 left_over AS (
-    SELECT NULL AS detail, session_hash, sum(COLUMNS('responses$|_tokens$')) AS '\0',
-           sum(cost_usd) AS cost_usd
+    SELECT sum(COLUMNS('responses$|_tokens$')) AS '\0', sum(cost_usd) AS cost_usd
       FROM unended
      GROUP BY session_hash
     HAVING sum(responses) > 0
 ),
 sums AS (
     SELECT detail, count(DISTINCT session_hash) AS sessions,
-           sum(COLUMNS('responses$|_tokens$')) AS '\0',
-           CASE WHEN sum(responses) > sum(unpriced_responses) THEN sum(cost_usd) END AS cost_usd
-      FROM (SELECT detail, session_hash, COLUMNS('responses$|_tokens$'), cost_usd
-              FROM ended
-                   SEMI JOIN latest USING (detail)
-             UNION ALL BY NAME
-              FROM left_over)
+           sum(COLUMNS('responses$|_tokens$')) AS '\0', sum(cost_usd) AS cost_usd
+      FROM ended
+           SEMI JOIN latest USING (detail)
      GROUP BY detail
+     UNION ALL BY NAME
+    SELECT NULL AS detail, count(*) AS sessions, sum(COLUMNS('responses$|_tokens$')) AS '\0',
+           sum(cost_usd) AS cost_usd
+      FROM left_over
+    HAVING count(*) > 0
 )
 SELECT detail AS grp, t."user", t.session, t."at",
        coalesce(t.sessions, s.sessions, 0)  AS sessions,
@@ -261,7 +264,9 @@ SELECT detail AS grp, t."user", t.session, t."at",
        coalesce(s.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
        coalesce(s.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
        coalesce(s.unpriced_responses, 0)    AS unpriced_responses,
-       round(CASE WHEN s.responses IS NULL THEN 0 ELSE s.cost_usd END, 6) AS cost_usd
+       round(CASE WHEN s.responses IS NULL THEN 0
+                  WHEN s.responses > s.unpriced_responses THEN s.cost_usd
+             END, 6) AS cost_usd
   FROM told t
        FULL JOIN sums s USING (detail)
  ORDER BY t."at" NULLS LAST, detail NULLS LAST;
