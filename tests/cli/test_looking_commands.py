@@ -366,18 +366,6 @@ def test_the_status_tells_what_the_facts_take_and_what_is_free(failed: Mill, dat
     assert "Free there: " in people
 
 
-# ── while another process holds the facts ──
-
-
-def test_commands_that_look_name_who_holds_the_facts(read: Mill, data: Path) -> None:
-    (data / "owner.json").write_text('{"pid": 4711, "command": "sessionmill run"}')
-    with (data / "owner.lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        ended = read("sessions", "--json")
-    assert (ended.status, ended.out) == (1, "")
-    assert "process 4711 (sessionmill run)" in ended.err
-
-
 # ── another agent ──
 
 

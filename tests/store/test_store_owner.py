@@ -112,7 +112,12 @@ def test_whoever_waits_has_the_facts_as_soon_as_they_are_free(tmp_path: Path) ->
 def test_readers_and_writers_alike_wait_ten_seconds_and_then_name_the_holder(
     tmp_path: Path,
 ) -> None:
-    commands = [["sql", "SELECT 1"], ["processors"], ["run", "--sessions", str(tmp_path)]]
+    commands = [
+        ["sql", "SELECT 1"],
+        ["sessions"],
+        ["try", "usage", "0f3c"],
+        ["run", "--sessions", str(tmp_path)],
+    ]
     with process(HOLD, tmp_path / "data", 0) as holder:
         started = time.monotonic()
         running = [
@@ -124,11 +129,11 @@ def test_readers_and_writers_alike_wait_ten_seconds_and_then_name_the_holder(
             )
             for command in commands
         ]
-        ended = [(child.communicate()[1], child.returncode) for child in running]
+        ended = [(*child.communicate(), child.returncode) for child in running]
         waited = time.monotonic() - started
     assert waited >= 10
-    for said, status in ended:
-        assert status == 1, said
+    for out, said, status in ended:
+        assert (out, status) == ("", 1), said
         assert f"process {holder.pid}" in said
         assert "Traceback" not in said
 
