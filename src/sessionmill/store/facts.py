@@ -46,7 +46,7 @@ KEPT_FREE = 64 * 1024 * 1024
 
 #: Beside workers: to insert rows on several threads costs half as much again, and blocks of the
 #: file that stay in memory are of no use to whom only writes. A statement that needs more spills.
-_SPARING: dict[str, str | int] = {"threads": 1, "memory_limit": "256MB"}
+_SPARING: dict[str, str | int] = {"threads": 1, "memory_limit": "224MB"}
 
 
 class Facts:
