@@ -82,6 +82,34 @@ class ViewedAnew(Offsets):
         return Extraction(rows={"offsets": rows}, safe_offset=records[-1].end)
 
 
+class Summed(Offsets):
+    """Has a rollup of its table, and a view over that."""
+
+    rollups: Mapping[str, str] = {
+        "offset_sums": "SELECT username, session_id, count(*) AS lines FROM offsets GROUP BY ALL"
+    }
+    views: Mapping[str, str] = {"offset_lines": "SELECT sum(lines) AS lines FROM offset_sums"}
+
+
+class SummedAnew(Offsets):
+    """Has another rollup in its place."""
+
+    rollups: Mapping[str, str] = {
+        "offset_ends": "SELECT username, session_id, max(line_offset) AS last FROM offsets"
+        " GROUP BY ALL"
+    }
+
+
+class SummedByChance(Offsets):
+    """Has a rollup that is refused over some rows alone."""
+
+    rollups: Mapping[str, str] = {
+        "offset_sums": "SELECT username, session_id, count(*) AS lines,"
+        " CASE WHEN count(*) > 3 THEN error('more than three lines') END AS most"
+        " FROM offsets GROUP BY ALL"
+    }
+
+
 class Groups:
     """Takes records in by threes, and holds back those that make no three yet.
 

@@ -68,6 +68,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "core_table_in_capitals": (_table("Runs"), "runs"),
     "table_of_usage": (_table("responses"), "usage"),
     "view_of_usage": (_table("session_usage"), "usage"),
+    "rollup_of_usage": ({"rollups": {"usage_rollup": "FROM misdeclared"}}, "usage"),
     "column_of_the_framework": (
         _table(columns=(AT, Column("username", "VARCHAR"))),
         "username",
@@ -86,6 +87,14 @@ BROKEN: dict[str, tuple[dict[str, Any], str]] = {
         "nonsense",
     ),
     "view_no_sql": ({"views": {"misdeclared_view": "no SQL at all"}}, "no SQL"),
+    "broken_rollup": (
+        {"rollups": {"misdeclared_rollup": "SELECT nonsense FROM misdeclared"}},
+        "nonsense",
+    ),
+    "rollup_of_no_session": (
+        {"rollups": {"misdeclared_rollup": "SELECT username FROM misdeclared"}},
+        "session_id",
+    ),
     "broken_election": (_table(elect_by=("nonsense DESC",)), "nonsense"),
     "broken_eligible": (_table(elect_by=("at",), eligible="nonsense"), "nonsense"),
     "broken_derived": (_table(derived={"x": ("BIGINT", "nonsense + 1", "")}), "nonsense"),

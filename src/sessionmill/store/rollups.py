@@ -31,12 +31,22 @@ class Rollups:
     processor: Processor
 
     def create(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Bring those into being that are missing or declared otherwise now: empty, not whole."""
+        """Bring those into being that are missing or declared otherwise now: empty, not whole.
+
+        Those that are declared no more are dropped. Raises duckdb.Error for one without the columns
+        by which its rows are told apart.
+        """
         made_from = self._made_from(cursor)
+        for name in made_from.keys() - self.processor.rollups.keys():
+            cursor.execute(f"DROP TABLE {_quote(name)}")
+            cursor.execute("DELETE FROM rollups WHERE name = ?", [name])
         for name, sql in self._composed.items():
             digest = _digest(sql)
             if made_from.get(name) != digest:
                 cursor.execute(f"CREATE OR REPLACE TABLE {_quote(name)} AS {sql} LIMIT 0")
+                cursor.execute(
+                    f"SELECT username, session_id FROM {_quote(name)} LIMIT 0"
+                ).fetchall()
                 cursor.execute("DELETE FROM rollups WHERE name = ?", [name])
                 cursor.execute(
                     "INSERT INTO rollups VALUES (?, ?, ?, false)",
@@ -105,7 +115,7 @@ class Rollups:
 
     @cached_property
     def _shared(self) -> list[str]:
-        """The views that several rollups read: to work them out once takes half the time."""
+        """The views that several rollups read: each is worked out once."""
         views = self.processor.views
         readers = Counter(
             n for sql in self.processor.rollups.values() for n in _mentioned(sql, views)
