@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -420,6 +421,23 @@ def test_what_sub_agents_do_is_no_commands(books: Books) -> None:
 
 
 # All of it
+
+
+@pytest.mark.parametrize("since", [None, date(2026, 1, 1)])
+def test_a_session_that_runs_a_program_again_and_again_is_one_session(
+    books: Books, since: date | None
+) -> None:
+    """In several quarters of an hour, and once in vain."""
+    main = ClaudeTranscript("s1")
+    for is_error in (False, True, False):
+        main.call("Bash", {"command": "git status"}, is_error=is_error)
+        main.wait(1200)
+    read(books, main)
+    for row in (
+        report(books, "program", since=since)["git"],
+        report(books, "tool", since=since)["Bash"],
+    ):
+        assert (row["tool_calls"], row["tool_errors"], row["sessions"]) == (3, 1, 1)
 
 
 @given(families)

@@ -91,6 +91,21 @@ class Summed(Offsets):
     views: Mapping[str, str] = {"offset_lines": "SELECT sum(lines) AS lines FROM offset_sums"}
 
 
+class SummedAnswers(Summed):
+    """Has rows of answers alone."""
+
+    version = 2
+
+    def extract(self, transcript: Transcript, records: Sequence[Record], carry: Any) -> Extraction:
+        del transcript, carry
+        rows = [(record.offset, 1, 1) for record in records if record.responses]
+        return Extraction(rows={"offsets": rows}, safe_offset=records[-1].end)
+
+
+class SummedAll(Summed):
+    version = 3
+
+
 class SummedAnew(Offsets):
     """Has another rollup in its place."""
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from run_place import Place, told
+from run_place import Place, key, told
 
 from conftest import Mill
-from sessionmill.testing import FakeClock
+from sessionmill.run.runner import Runner
+from sessionmill.shadow import compare
+from sessionmill.testing import ClaudeTranscript, FakeClock
 
 SUMMED, ANEW, BY_CHANCE = (f"run_extractors:Summed{kind}" for kind in ("", "Anew", "ByChance"))
 INVENTORY = "inventory"
@@ -79,6 +81,36 @@ def test_a_rollup_that_is_declared_no_more_is_gone_and_a_new_one_is_made_of_what
     )
 
 
+def test_rows_that_are_swapped_in_are_summed_up(place: Place) -> None:
+    asked = ClaudeTranscript("s1")
+    asked.prompt("Nobody answers.")
+    place.write("s1", asked)
+    place.write("s2", told("s2"))
+    place.write("s3", told("s3"))
+    place.run_one(SUMMED)
+    assert sums(place) == [("s1", 1), ("s2", 2), ("s3", 2)]
+    for spec, expected in (
+        ("run_extractors:SummedAnswers", [("s2", 1), ("s3", 1)]),
+        ("run_extractors:SummedAll", [("s1", 1), ("s2", 2), ("s3", 2)]),
+    ):
+        for name in ("s1", "s2", "s3"):  # each alone: of no swap most sessions are a part
+            swap_in(place, spec, name)
+        assert sums(place) == expected
+
+
+def swap_in(place: Place, spec: str, name: str) -> None:
+    [processor] = place.processors(spec)
+    compare(
+        place.facts,
+        processor,
+        new_runner=lambda store: Runner(store, place.clock, lambda: 0.0),
+        clock=place.clock,
+        actor="cli:tester",
+        session_key=key(name),
+        swapping=True,
+    )
+
+
 def test_sql_that_is_refused_over_some_rows_is_an_error_of_its_processor_alone(
     place: Place,
 ) -> None:
@@ -98,15 +130,15 @@ def test_sql_that_is_refused_over_some_rows_is_an_error_of_its_processor_alone(
 
 
 def test_what_a_run_did_not_live_to_sum_up_the_next_command_does(
-    place: Place, mill: Mill, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, clock: FakeClock, mill: Mill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(_: object) -> None:
         raise KeyboardInterrupt
 
-    place.write("s1", told("s1", prompts=2))
-    monkeypatch.setattr(place.store, "roll_up", killed)
-    with pytest.raises(KeyboardInterrupt):
-        place.run_one("usage")
-    place.facts.close()
+    with Place(tmp_path, clock) as place:
+        place.write("s1", told("s1", prompts=2))
+        monkeypatch.setattr(place.store, "roll_up", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.run_one("usage")
     [total] = mill("report", "usage", "--json").rows
     assert (total["prompts"], total["responses"]) == (2, 2)
