@@ -16,7 +16,7 @@ from sessionmill.prices.price import amounts as amounts_of
 from sessionmill.registry import Registry
 from sessionmill.store.memory import MemoryFacts
 from sessionmill.store.prices import insert
-from sessionmill.store.rollups import forget_costs
+from sessionmill.store.rollups import mark_all_stale
 from sessionmill.store.run_store import FactsRunStore
 
 sys.path.append(str(Path(__file__).parents[2]))  # for the package `prices`, which renews the list
@@ -54,7 +54,7 @@ class Ledger:
 
     def roll_up(self) -> None:
         """Sum all up anew."""
-        forget_costs(self.cursor)
+        mark_all_stale(self.cursor)
         assert self._store.roll_up([self._usage]) == {}
 
     def costs(self) -> list[tuple[Decimal | None, str | None]]:

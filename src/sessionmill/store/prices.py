@@ -12,7 +12,7 @@ from sessionmill.prices.listed import columns_of, listed, written
 from sessionmill.prices.price import Price
 from sessionmill.store.facts import Facts
 from sessionmill.store.progress import arrow
-from sessionmill.store.rollups import forget_costs
+from sessionmill.store.rollups import mark_all_stale
 from sessionmill.store.statements import first
 
 
@@ -29,7 +29,7 @@ def bring_up_to_date(facts: Facts, configured: Sequence[Price]) -> None:
     with facts.transaction() as cursor:
         cursor.execute("DELETE FROM prices")
         insert(cursor, own, text)
-        forget_costs(cursor)
+        mark_all_stale(cursor)
         cursor.execute(f"COMMENT ON TABLE prices IS '{made_from}'")
 
 

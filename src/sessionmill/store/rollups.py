@@ -60,10 +60,8 @@ class Rollups:
 
     def are_fresh(self, cursor: duckdb.DuckDBPyConnection) -> bool:
         """Tell whether they say what the rows say."""
-        found = first(
-            cursor.execute(statements("rollups")["stale"], {"processor": self.processor.name})
-        )
-        return found is not None and found == (0, 0)
+        given = {"processor": self.processor.name}
+        return first(cursor.execute(statements("rollups")["stale"], given)) == (0, 0)
 
     def refresh(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Make anew what they say of sessions whose rows have changed."""
@@ -129,7 +127,7 @@ def mark_stale_jobs(cursor: duckdb.DuckDBPyConnection, processor: Processor) -> 
         cursor.execute(statements("rollups")["mark_jobs"], {"processor": processor.name})
 
 
-def forget_costs(cursor: duckdb.DuckDBPyConnection) -> None:
+def mark_all_stale(cursor: duckdb.DuckDBPyConnection) -> None:
     """Say that every rollup is to be made anew: what they read beside rows has changed."""
     cursor.execute("UPDATE rollups SET whole = false")
 

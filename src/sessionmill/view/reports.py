@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -54,8 +55,6 @@ ATTRIBUTED = (
     "or at the prices you set: no bill. It leaves out what has no price: sessionmill prices"
 )
 GROUPS: tuple[str, ...] = get_args(By)
-#: Of what there are as many as there is history.
-LONG = ("session", "commit", "pr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +109,23 @@ def usage(
     sql = named_statements("usage")
     check_timezone(cursor, timezone)
     given: dict[str, Any] = {"since": since, "until": until, "user": user, "timezone": timezone}
-    statement, own = _statement(by)
-    if by in LONG:
-        result = cursor.execute(sql[statement], {**given, **own, "limit": limit})
-        rows = Rows.last(result, limit)
-    else:
-        rows = Rows.of(cursor.execute(sql[statement], given | own))
+    statement, own = _statement(by, limit)
+    rows = Rows.last(cursor.execute(sql[statement], given | own), own.get("limit"))
     if by not in ("total", "session"):
         rows.columns[0] = by
     return rows
 
 
-def _statement(by: By) -> tuple[str, dict[str, str]]:
+def _statement(by: By, limit: int | None) -> tuple[str, dict[str, Any]]:
     """Return the name of the statement that answers, and what it is given beyond days and user."""
-    if by in ("total", "session", "command"):
+    if by in ("total", "command"):
         return f"by_{by}", {}
+    if by == "session":
+        return "by_session", {"limit": limit}
     if by in _CALLS:
         return "by_call", {"by": by}
     if by in _OUTCOMES:
-        return "by_outcome", {"kind": _OUTCOMES[by]}
+        return "by_outcome", {"kind": _OUTCOMES[by], "limit": limit}
     if by in _FORMATS:
         return "by_time", {"format": _FORMATS[by]}
     return "by_group", {"by": by}
@@ -146,5 +143,11 @@ def check_timezone(cursor: duckdb.DuckDBPyConnection, timezone: str) -> None:
 
 @cache
 def named_statements(file: str) -> dict[str, str]:
-    """Return the statements of `sql/<file>.sql` by the names written above them."""
-    return parse(files(__package__).joinpath("sql", f"{file}.sql").read_text("utf-8"))
+    """Return the statements of `sql/<file>.sql` by the names written above them.
+
+    One that another names in braces is put there.
+    """
+    named = parse(files(__package__).joinpath("sql", f"{file}.sql").read_text("utf-8"))
+    return {
+        name: re.sub(r"\{(\w+)\}", lambda part: named[part[1]], sql) for name, sql in named.items()
+    }

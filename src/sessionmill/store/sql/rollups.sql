@@ -1,7 +1,7 @@
 -- Which sessions a processor's rollups are to be made anew of. `_stale` holds those at work.
 
 -- name: stale
--- How many sessions, and how many rollups whole.
+-- How many sessions, and how many rollups that are not whole.
 SELECT (SELECT count(*) FROM stale_sessions WHERE processor_name = $processor),
        (SELECT count(*) FROM rollups WHERE processor_name = $processor AND NOT whole);
 

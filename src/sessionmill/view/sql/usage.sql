@@ -1,7 +1,19 @@
 -- What `report usage` answers, from rollups. $since and $until are days of $timezone; $by chooses the
--- group. Local times are compared, not moments: a midnight may come twice, or not at all; and none
--- lies within a quarter of an hour. As they take long to work out, rows of days before and after are
--- passed over first, which no zone's offset brings within.
+-- group.
+
+-- name: chosen
+-- Local times are compared, not moments: a midnight may come twice, or not at all; and none lies
+-- within a quarter of an hour. As they take long to work out, rows of days before and after are passed
+-- over first, which no zone's offset brings within.
+($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
+AND ($until IS NULL OR quarter < CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
+AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
+AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
+AND ($user  IS NULL OR username = $user)
+
+-- name: figures
+sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
+round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
 
 -- name: by_group
 SELECT CASE $by
@@ -13,14 +25,9 @@ SELECT CASE $by
             WHEN 'entrypoint' THEN entrypoint
        END AS grp,
        count(DISTINCT session_hash) AS sessions,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
-       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
+       {figures}
   FROM usage_rollup
- WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-   AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
+ WHERE {chosen}
    AND ($by <> 'model' OR model IS NOT NULL)
  GROUP BY grp
  ORDER BY grp NULLS LAST;
@@ -34,8 +41,7 @@ WITH local AS (
 )
 SELECT grp,
        count(DISTINCT session_hash) AS sessions,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
-       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
+       {figures}
   FROM usage_rollup u
        JOIN local l ON u.quarter IS NOT DISTINCT FROM l.quarter
  WHERE ($since IS NULL OR local_quarter >= CAST($since AS TIMESTAMP))
@@ -48,11 +54,7 @@ SELECT grp,
 WITH chosen AS (
     SELECT *
       FROM usage_rollup
-     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
+     WHERE {chosen}
 ),
 -- The last to begin: to sum up all and leave most of that out would take several times as long.
 latest AS (
@@ -64,8 +66,7 @@ latest AS (
 )
 SELECT session_id AS session, username AS user, arg_min(project, (first_at, project)) AS project,
        min(first_at) AS started_at, max(last_at) AS ended_at,
-       sum(COLUMNS('^(\w*responses|\w+_tokens|\w+_calls|\w+_errors|\w+_invocations|\w+_runs|\w+_commands|prompts)$')) AS '\0',
-       round(coalesce(sum(cost_usd), CASE WHEN sum(unpriced_responses) = 0 THEN 0 END), 6) AS cost_usd
+       {figures}
   FROM chosen
        SEMI JOIN latest USING (username, session_id)
  GROUP BY username, session_id
@@ -75,11 +76,7 @@ SELECT session_id AS session, username AS user, arg_min(project, (first_at, proj
 WITH chosen AS (
     SELECT *
       FROM usage_rollup
-     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
+     WHERE {chosen}
 ),
 -- Without a time, everything that was found; with one, what has something counted within it.
 touched AS (
@@ -130,11 +127,7 @@ WITH asked AS NOT MATERIALIZED (
                 WHEN 'subagent' THEN runs > 0 OR kind = 'subagent'
                 ELSE kind = $by
            END
-       AND ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
+       AND {chosen}
 ),
 -- A session is one person's. Of tools and programs it is counted by its first row, but not where days
 -- are chosen: one of the two parts is empty before it is read.
@@ -172,11 +165,7 @@ SELECT command                                AS grp,
        sum(attributed_tokens)                 AS attributed_tokens,
        round(sum(attributed_cost_usd), 6)     AS attributed_cost_usd
   FROM command_rollup
- WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-   AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-   AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
+ WHERE {chosen}
  GROUP BY command
  ORDER BY slash_commands DESC, command;
 
@@ -194,11 +183,7 @@ WITH outcomes AS (
 ended AS (
     SELECT *
       FROM outcome_rollup
-     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
+     WHERE {chosen}
        AND kind = $kind
 ),
 -- Without a time, all that were seen; with one, those that were seen or paid for within it.
@@ -226,11 +211,7 @@ told AS (
 unended AS (
     SELECT session_hash, responses, unpriced_responses, COLUMNS('_tokens$'), cost_usd
       FROM usage_rollup
-     WHERE ($since IS NULL OR quarter >= CAST($since AS TIMESTAMP) - INTERVAL 1 DAY)
-       AND ($until IS NULL OR quarter <  CAST($until AS TIMESTAMP) + INTERVAL 1 DAY)
-       AND ($since IS NULL OR timezone($timezone, timezone('UTC', quarter)) >= CAST($since AS TIMESTAMP))
-       AND ($until IS NULL OR timezone($timezone, timezone('UTC', quarter)) <  CAST($until AS TIMESTAMP))
-       AND ($user  IS NULL OR username = $user)
+     WHERE {chosen}
        AND responses > 0
      UNION ALL BY NAME
     SELECT session_hash, -responses AS responses, -unpriced_responses AS unpriced_responses,
