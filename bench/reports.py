@@ -11,7 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_args
 
 import duckdb
 
@@ -20,7 +20,7 @@ from bench.report import Checks, alternate, say
 from sessionmill.app import App
 from sessionmill.config import Config
 from sessionmill.registry import Registry
-from sessionmill.view import reports
+from sessionmill.view import reports, work
 from sessionmill.view.blocks import blocks
 
 #: Seconds, at most, at the median.
@@ -90,7 +90,7 @@ def bench(arguments: argparse.Namespace) -> bool:
             for name, spread in spreads.items():
                 late = "" if spread.median <= WANTED or name == "floor" else "  over"
                 times = spread.median / spreads["floor"].median
-                say(f"  {name:10} {spread.median * 1000:6.0f} ms, {times:5.1f} floors{late}")
+                say(f"  {name:12} {spread.median * 1000:6.0f} ms, {times:5.1f} floors{late}")
             say(f"  at most {WANTED * 1000:.0f} ms wanted of each")
             return checks.hold_all("reports hold every call")
 
@@ -112,11 +112,15 @@ def _asked(cursor: duckdb.DuckDBPyConnection) -> dict[str, Callable[[], float]]:
     def report(by: Any) -> Callable[[], object]:
         return lambda: reports.usage(cursor, by, timezone="Europe/Berlin", limit=_LIMIT)
 
+    def work_by(by: Any) -> Callable[[], object]:
+        return lambda: work.work(cursor, by, timezone="Europe/Berlin", limit=_LIMIT)
+
     now = datetime(2025, 6, 1, tzinfo=UTC)
     return {
         "floor": timed(floor),
         **{by: timed(report(by)) for by in reports.GROUPS},
         "block": timed(lambda: blocks(cursor, now, limit=_LIMIT)),
+        **{f"work {by}": timed(work_by(by)) for by in get_args(work.By)},
     }
 
 

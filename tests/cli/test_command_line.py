@@ -146,6 +146,8 @@ def test_the_program_and_the_module_are_the_same(mill: Mill) -> None:
         (["sql", "SET memory_limit = '1GB'"], ["one SELECT"]),
         (["sql", "SELECT 1", "--limit", "0"], ["--limit"]),
         (["sql", "SELECT 1", "--timeout", "0"], ["--timeout"]),
+        (["report", "usage", "--limit", "0"], ["--limit"]),
+        (["report", "work", "--limit", "0"], ["--limit"]),
         (["demo", "new", "--users", "0"], ["users"]),
         (["demo", "new", "--days", "0"], ["days"]),
     ],

@@ -211,11 +211,11 @@ def test_a_list_says_whether_there_is_more(ask: Ask) -> None:
 
 
 def test_of_what_grows_with_history_the_last_are_listed(ask: Ask) -> None:
-    whole = document(ask("report", "usage", "--by", "session", "--json"))
-    last = document(ask("report", "usage", "--by", "session", "--limit", "1", "--json"))
-    assert last == {"rows": whole["rows"][-1:], "truncated": True}
-    assert whole["truncated"] is False
-    assert ask("report", "usage", "--by", "session", "--limit", "0").status == 2
+    for report in ("usage", "work"):
+        by_session = ("report", report, "--by", "session", "--json")
+        whole, last = document(ask(*by_session)), document(ask(*by_session, "--limit", "1"))
+        assert last == {"rows": whole["rows"][-1:], "truncated": True}
+        assert whole["truncated"] is False
 
 
 def test_values_of_every_kind_are_strict_json(ask: Ask) -> None:

@@ -47,8 +47,7 @@ def usage(
     db: Db = None,
 ) -> int:
     """Report invocations and tokens, each counted once."""
-    if limit < 1:
-        raise UsageError("--limit is more than zero")
+    _check(limit)
     with open_app(db) as app:
         chosen: dict[str, Any] = {
             "since": since,
@@ -74,6 +73,11 @@ def usage(
         for version, transcripts, gone in others:
             _print_version(version, transcripts, gone)
     return 0
+
+
+def _check(limit: int) -> None:
+    if limit < 1:
+        raise UsageError("--limit is more than zero")
 
 
 def _print_version(version: int, transcripts: int, gone: int) -> None:
@@ -110,14 +114,21 @@ def work(
     until: Annotated[Day, Parameter(help="The first day that is left out.")] = None,
     user: Annotated[str | None, Parameter(help="Of this user only.")] = None,
     timezone: Annotated[str | None, Parameter(help="Of days (default: this machine's).")] = None,
+    limit: Annotated[int, Parameter(help="Sessions at most: the last ones.")] = 1000,
     json: Json = False,
     db: Db = None,
 ) -> int:
     """Report what was done in sessions, and how long it took."""
+    _check(limit)
     with open_app(db) as app:
-        zone = timezone or app.facts.local_timezone
         rows = work_report.work(
-            app.facts.cursor(), by, since=since, until=until, user=user, timezone=zone
+            app.facts.cursor(),
+            by,
+            since=since,
+            until=until,
+            user=user,
+            timezone=timezone or app.facts.local_timezone,
+            limit=limit,
         )
     print_rows(rows, as_json=json)
     return 0

@@ -23,12 +23,18 @@ SELECT grp, count(*) AS sessions,
  ORDER BY grp NULLS LAST;
 
 -- name: by_session
+WITH latest AS (
+    SELECT *
+      FROM session_work
+     WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', started_at)) >= CAST($since AS TIMESTAMP))
+       AND ($until IS NULL OR timezone($timezone, timezone('UTC', started_at)) <  CAST($until AS TIMESTAMP))
+       AND ($user  IS NULL OR username = $user)
+       AND started_at IS NOT NULL
+     ORDER BY started_at DESC, username DESC, session_id DESC
+     LIMIT $limit + 1
+)
 SELECT session_id AS session, username AS user, project, started_at, ended_at,
        round(COLUMNS('^\w+_seconds$'), 3) AS '\0',
        COLUMNS('^(lines_added|lines_removed|files_touched|commits|pull_requests|interrupts|user_rejections|permission_denials|hook_blocks|api_errors|api_retries|compactions|repeated_failures)$')
-  FROM session_work
- WHERE ($since IS NULL OR timezone($timezone, timezone('UTC', started_at)) >= CAST($since AS TIMESTAMP))
-   AND ($until IS NULL OR timezone($timezone, timezone('UTC', started_at)) <  CAST($until AS TIMESTAMP))
-   AND ($user  IS NULL OR username = $user)
-   AND started_at IS NOT NULL
+  FROM latest
  ORDER BY started_at, username, session_id;
