@@ -219,10 +219,14 @@ unended AS (
       FROM ended
 ),
 left_over AS (
-    SELECT sum(COLUMNS('responses$|_tokens$')) AS '\0', sum(cost_usd) AS cost_usd
+    SELECT NULL AS detail,
+           (SELECT count(*)
+              FROM (SELECT session_hash
+                      FROM unended
+                     GROUP BY session_hash
+                    HAVING sum(responses) > 0)) AS sessions,
+           sum(COLUMNS('responses$|_tokens$')) AS '\0', sum(cost_usd) AS cost_usd
       FROM unended
-     GROUP BY session_hash
-    HAVING sum(responses) > 0
 ),
 sums AS (
     SELECT detail, count(DISTINCT session_hash) AS sessions,
@@ -231,10 +235,7 @@ sums AS (
            SEMI JOIN latest USING (detail)
      GROUP BY detail
      UNION ALL BY NAME
-    SELECT NULL AS detail, count(*) AS sessions, sum(COLUMNS('responses$|_tokens$')) AS '\0',
-           sum(cost_usd) AS cost_usd
-      FROM left_over
-    HAVING count(*) > 0
+      FROM left_over WHERE sessions > 0
 )
 SELECT detail AS grp, t."user", t.session, t."at",
        coalesce(t.sessions, s.sessions, 0)  AS sessions,
