@@ -73,7 +73,6 @@ class FactsRunStore:
                         quoted = '"' + name.replace('"', '""') + '"'
                         cursor.execute(f"CREATE OR REPLACE VIEW {quoted} AS {sql}")
                         cursor.execute(f"COMMENT ON VIEW {quoted} IS '{_digest(sql)}'")
-                        cursor.execute(f"SELECT * FROM {quoted} LIMIT 0").fetchall()
             except (duckdb.OperationalError, duckdb.FatalException):
                 raise  # the disk is full, say: no fault of the processor's
             except duckdb.Error as error:
