@@ -108,18 +108,13 @@ class FactsRunStore:
         ).fetchall()
         columns = {name: set(names) for name, names in rows}
         wanted = {t.name: {c.name for c in RowStore(t).columns} for t in processor.tables}
-        return (
-            all(columns.get(name, set()) >= own for name, own in wanted.items())
-            and Rollups(processor).are_created(self._cursor)
-            and all(self._view(name) == _digest(sql) for name, sql in processor.views.items())
-        )
-
-    def _view(self, name: str) -> str | None:
-        """Return the digest of the text that a view was made from."""
-        row = first(
-            self._cursor.execute("SELECT comment FROM duckdb_views() WHERE view_name = ?", [name])
-        )
-        return row[0] if row else None
+        if not all(columns.get(name, set()) >= own for name, own in wanted.items()):
+            return False
+        made_from = self._cursor.execute(
+            "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal"
+        ).fetchall()
+        views = {(name, _digest(sql)) for name, sql in processor.views.items()}
+        return views <= set(made_from) and Rollups(processor).are_created(self._cursor)
 
     def note_walk(self, walk: Walk, now: datetime) -> None:
         """Write down what changed since the last walk."""
