@@ -15,6 +15,7 @@ from sessionmill.plugins import Processor
 from sessionmill.registry import Registry
 from sessionmill.run.ports import Watcher
 from sessionmill.run.runner import Runner
+from sessionmill.run.running import Running
 from sessionmill.run.tally import Tally
 from sessionmill.shadow import Comparison, compare
 from sessionmill.store import vendor
@@ -74,8 +75,9 @@ class App:
             self.facts.close()
             raise
         self.store = FactsRunStore(self.facts, now)
+        #: What runs now; several threads may run processors.
+        self.running = Running()
         self._watcher = watcher
-        self._runner = self._new_runner(self.store)
 
     def __enter__(self) -> App:
         return self
@@ -88,26 +90,29 @@ class App:
         processors: Sequence[Processor],
         walk: Walk,
         *,
+        actor: str | None = None,
         budget: float | None = None,
         due_only: bool = False,
     ) -> list[Tally]:
-        """Run processors over what a walk found, as the person at the command line.
+        """Run processors over what a walk found; by default for the person at the command line.
 
-        What another version has read, and the loaded one reads now, is noted.
+        What another version has read, and the loaded one reads now, is noted. From any thread.
+        Raises AlreadyRunning.
         """
         cursor = self.facts.cursor()
         others = [(processor, read_by_others(cursor, processor)) for processor in processors]
-        tallies = self._runner.run(
-            processors, walk, actor=self.actor, budget=budget, due_only=due_only
+        actor = actor or self.actor
+        tallies = self._new_runner(self.store.beside()).run(
+            processors, walk, actor=actor, budget=budget, due_only=due_only
         )
         for processor, versions in others:
             if versions:
-                self._note(processor, versions)
+                self._note(processor, versions, actor)
         if any(tally.processor == "usage" and tally.items_extracted for tally in tallies):
             self._note_standing()
         return tallies
 
-    def _note(self, processor: Processor, versions: dict[str, int]) -> None:
+    def _note(self, processor: Processor, versions: dict[str, int], actor: str) -> None:
         count = now_read_by(self.facts.cursor(), processor, list(versions))
         if not count:
             return
@@ -117,7 +122,7 @@ class App:
             from_version=oldest,
             to_version=processor.version,
             swapped_at=now(),
-            actor=self.actor,
+            actor=actor,
             transcripts=count,
             figures=None,
             why=processor.why(oldest),
@@ -132,6 +137,7 @@ class App:
         *,
         by: By = "day",
         swapping: bool = False,
+        actor: str | None = None,
     ) -> Comparison:
         """Compare a processor's loaded version with what is stored, days being this machine's.
 
@@ -143,7 +149,7 @@ class App:
             processor,
             new_runner=self._new_runner,
             clock=now,
-            actor=self.actor,
+            actor=actor or self.actor,
             by=by,
             timezone=self.facts.local_timezone,
             session_key=session_key,
@@ -156,7 +162,9 @@ class App:
     def _note_standing(self) -> None:
         note_standing(self.config.folder, standing(self.facts.cursor(), now()))
 
-    def reprocess(self, processor: Processor, session_key: str | None = None) -> Reprocessed:
+    def reprocess(
+        self, processor: Processor, session_key: str | None = None, *, actor: str | None = None
+    ) -> Reprocessed:
         """Let a processor read from the start what can still be read; of one transcript, or all.
 
         That they are pending is committed first: where this is broken off, the next run goes on.
@@ -170,7 +178,7 @@ class App:
         kept = set(processed_by(cursor, processor.name, session_key)).difference(readable)
         with self.facts.transaction() as writing:
             begin_anew(writing, processor.name, readable)
-        return Reprocessed(len(readable), len(kept), self.run([processor], walk))
+        return Reprocessed(len(readable), len(kept), self.run([processor], walk, actor=actor))
 
     def take_in_vendor_usage(
         self, usage: Sequence[DayUsage], points: Sequence[Point], said: Mapping[str, str]
@@ -189,7 +197,7 @@ class App:
 
     def _new_runner(self, store: FactsRunStore) -> Runner:
         spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
-        return Runner(store, now, spread, self._watcher)
+        return Runner(store, now, spread, self._watcher, self.running)
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names.

@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from sessionmill.paths import written
@@ -156,8 +157,12 @@ class FactsInUse(Busy):
 class AlreadyRunning(Busy):
     """A second run of one processor."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is running already; a second run of it is refused, not queued.")
+    def __init__(self, name: str, since: datetime, actor: str) -> None:
+        self.name, self.since, self.actor = name, since, actor
+        super().__init__(
+            f"{name} is running already, since {since:%Y-%m-%d %H:%M:%S} UTC, for {actor}; a "
+            "second run of it is refused, not queued."
+        )
 
 
 class StoreError(SessionmillError):

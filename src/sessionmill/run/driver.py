@@ -36,6 +36,7 @@ class Driver:
         self._processors, self._ready, self._sent = processors, ready, sent
         self._paused, self._over, self._spool = paused, over, spool
         self._worker: Worker | None = None
+        self._aborted = False
         self._unusable: dict[int, str] = {}
         self._broken: dict[int, str] = {}
 
@@ -55,7 +56,8 @@ class Driver:
             self._drop_worker()
 
     def abort(self) -> None:
-        """Kill the worker at whatever it is; from another thread."""
+        """Kill the worker at whatever it is, for which nothing is blamed; from another thread."""
+        self._aborted = True
         worker = self._worker  # which may end meanwhile
         if worker is not None:
             worker.kill()
@@ -66,6 +68,8 @@ class Driver:
         if not jobs:
             return []
         worker = self._worker or self._start()
+        if self._aborted:
+            return []
         for processor, reason in self._unusable.items():
             self._fail(jobs, processor, reason)
         jobs = _without(jobs, self._unusable.keys())
@@ -77,7 +81,7 @@ class Driver:
                     _strike(left, outcome)
         except WorkerLost as lost:
             self._drop_worker()
-            return self._blame(lost, left)
+            return [] if self._aborted else self._blame(lost, left)
         return []
 
     def _blame(self, lost: WorkerLost, left: dict[int, Job]) -> list[tuple[Job, ...]]:

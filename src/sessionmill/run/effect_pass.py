@@ -58,8 +58,8 @@ class EffectPass:
     spread: Callable[[], float]
     processor: Processor
     tally: Tally
-    #: Of time.monotonic(): no session is begun after it.
-    deadline: float | None
+    #: Once it says so, no session is begun any more.
+    over: Callable[[], bool]
     watcher: Watcher = field(default_factory=Unwatched, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -124,8 +124,7 @@ class EffectPass:
             self._worker.kill()
 
     def _over(self) -> bool:
-        late = self.deadline is not None and time.monotonic() >= self.deadline
-        return late or self._aborted or self.tally.pause_reason is not None
+        return self._aborted or self.tally.pause_reason is not None or self.over()
 
     def _run_task(self, task: Task) -> None:
         for attempt in range(_CONFLICTS):

@@ -48,10 +48,10 @@ class ExtractPass:
         spool: Path,
         watcher: Watcher,
         *,
-        deadline: float | None,
+        over: Callable[[], bool],
     ) -> None:
-        """`deadline` is of time.monotonic(): no batch is begun after it."""
-        self._processors, self._commit, self._deadline = processors, commit, deadline
+        """Once `over` says so, no batch is begun any more."""
+        self._processors, self._commit, self._time_is_over = processors, commit, over
         self._spool, self._watched = spool, _Watched(watcher)
         self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
         self._sent: queue.Queue[Gathered | BaseException] = queue.Queue(_MESSAGES_AHEAD * cores())
@@ -60,12 +60,13 @@ class ExtractPass:
         #: Batches handed out and not finished.
         self._out = 0
         self._aborted = False
+        self._drivers: list[Driver] = []
 
     def run(self, suspects: Sequence[Marked], waiting: Sequence[tuple[Job, ...]]) -> None:
         """Do `suspects`, which a dead owner left in flight, one by one; then the others."""
         self._watched.begin([*(marked.jobs for marked in suspects), *waiting])
         workers = min(cores(), max(bool(suspects), len(waiting)))
-        drivers = [
+        self._drivers = drivers = [
             Driver(self._processors, self._spool, self._ready, self._sent, self._paused, self._over)
             for _ in range(workers)
         ]
@@ -83,14 +84,18 @@ class ExtractPass:
             self._dismiss(drivers)  # they end beside the last commit
             self._hand_out([], last)
         except BaseException:
-            self._aborted = True
-            for driver in drivers:
-                driver.abort()
+            self.abort()
             raise
         finally:
             self._dismiss(drivers)
             for thread in threads:
                 self._join(thread)
+
+    def abort(self) -> None:
+        """Kill the workers, and begin nothing more; from any thread."""
+        self._aborted = True
+        for driver in self._drivers:
+            driver.abort()
 
     # ── the calling thread ──
 
@@ -152,8 +157,7 @@ class ExtractPass:
             self._ready.put(batch)
 
     def _over(self) -> bool:
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        return late or self._aborted
+        return self._aborted or self._time_is_over()
 
 
 class _Watched:

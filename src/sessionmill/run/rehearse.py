@@ -49,7 +49,7 @@ def rehearse(store: RunStore, clock: Clock, processor: Processor, made: Any, wal
                     raise ValueError(outcome.error)
             work.commit(gathered, [])
     else:
-        _EffectPass(store, clock, _no_spread, processor, tally, None, made).run(tasks, [])
+        _EffectPass(store, clock, _no_spread, processor, tally, _never, made).run(tasks, [])
     if tally.errors:
         raise OSError("; ".join(f"{session}: {error}" for session, error in tally.errors))
     return tally
@@ -57,6 +57,10 @@ def rehearse(store: RunStore, clock: Clock, processor: Processor, made: Any, wal
 
 def _no_spread() -> float:
     return 0.0
+
+
+def _never() -> bool:
+    return False
 
 
 class _Extracting(Extracting):

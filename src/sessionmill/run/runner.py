@@ -10,19 +10,18 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sessionmill.collect.discover import Walk
 from sessionmill.collect.roots import path_kind
-from sessionmill.errors import AlreadyRunning
 from sessionmill.plugins import Processor
 from sessionmill.run.effect_pass import EffectPass
 from sessionmill.run.extract_pass import ExtractPass
 from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore, Unwatched, Watcher
+from sessionmill.run.running import Allowance, Running
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Leftover, Task
 
@@ -47,12 +46,15 @@ class Runner:
         clock: Clock,
         spread: Callable[[], float],
         watcher: Watcher | None = None,
+        running: Running | None = None,
     ) -> None:
-        """`spread` gives numbers between -1 and 1, by which waits differ."""
+        """`spread` gives numbers between -1 and 1, by which waits differ.
+
+        Runners of several threads share one `running`, each with a store of its own.
+        """
         self._store, self._clock, self._spread = store, clock, spread
         self._watcher = watcher or Unwatched()
-        self._running: set[str] = set()
-        self._lock = threading.Lock()
+        self._running = running or Running()
 
     def run(
         self,
@@ -72,11 +74,11 @@ class Runner:
         last = self._store.last_runs()
         if due_only:
             processors = [p for p in processors if _is_due(p, last.get(p.name), started)]
-        with self._only_runs_of(processors):
+        with self._running.alone([processor.name for processor in processors], started, actor):
             root_errors = [*walk.errors, *_emptied(walk, self._store.known_roots())]
             refused = self._store.prepare(processors)
             self._store.note_walk(walk, started)
-            deadline = None if budget is None else begun + budget
+            allowed = Allowance(self._running, None if budget is None else begun + budget)
             tallies = [Tally(processor.name) for processor in processors]
             try:
                 for tally in tallies:
@@ -84,7 +86,7 @@ class Runner:
                         tally.errors.append((tally.processor, refused[tally.processor]))
                 usable = [p for p in processors if p.name not in refused]
                 running = [t for t in tallies if t.processor not in refused]
-                self._pass(usable, running, walk, deadline, started, last)
+                self._pass(usable, running, walk, allowed.over, started, last)
                 unsummed = self._store.roll_up(usable)
                 for tally in running:
                     if tally.processor in unsummed:
@@ -111,7 +113,7 @@ class Runner:
         processors: Sequence[Processor],
         tallies: Sequence[Tally],
         walk: Walk,
-        deadline: float | None,
+        over: Callable[[], bool],
         now: datetime,
         last: dict[str, LastRun],
     ) -> None:
@@ -124,22 +126,25 @@ class Runner:
             self._store.reset_marks(stale, [])
         shares = [share for share in shares if share.tasks]
         effects = [
-            (self._effect(share, deadline), share)
+            (self._effect(share, over), share)
             for share in shares
             if not share.processor.is_extractor
         ]
-        threads = [_Thread(effect.run, share.tasks, share.leftovers) for effect, share in effects]
-        try:
-            self._extract([share for share in shares if share.processor.is_extractor], deadline)
-            for thread in threads:
-                thread.wait()
-        except BaseException:
-            for effect, _ in effects:
-                effect.abort()
-            raise
-        finally:
-            for thread in threads:
-                thread.join()
+        with self._running.abortable(*(effect.abort for effect, _ in effects)):
+            threads = [
+                _Thread(effect.run, share.tasks, share.leftovers) for effect, share in effects
+            ]
+            try:
+                self._extract([share for share in shares if share.processor.is_extractor], over)
+                for thread in threads:
+                    thread.wait()
+            except BaseException:
+                for effect, _ in effects:
+                    effect.abort()
+                raise
+            finally:
+                for thread in threads:
+                    thread.join()
         for thread in threads:
             thread.raise_again()
 
@@ -155,18 +160,18 @@ class Runner:
             self._watcher.reads_anew(processor, others)
         return _Share(processor, tally, tasks, self._store.leftovers(processor.name))
 
-    def _effect(self, share: _Share, deadline: float | None) -> EffectPass:
+    def _effect(self, share: _Share, over: Callable[[], bool]) -> EffectPass:
         return EffectPass(
             self._store,
             self._clock,
             self._spread,
             share.processor,
             share.tally,
-            deadline,
+            over,
             watcher=self._watcher,
         )
 
-    def _extract(self, shares: Sequence[_Share], deadline: float | None) -> None:
+    def _extract(self, shares: Sequence[_Share], over: Callable[[], bool]) -> None:
         if not shares:
             return
         processors = [share.processor for share in shares]
@@ -179,10 +184,9 @@ class Runner:
             [share.tasks for share in shares],
         )
         doubtful, batches = work.split([left for share in shares for left in share.leftovers])
-        extract = ExtractPass(
-            processors, work.commit, self._store.spool, self._watcher, deadline=deadline
-        )
-        extract.run(doubtful, batches)
+        extract = ExtractPass(processors, work.commit, self._store.spool, self._watcher, over=over)
+        with self._running.abortable(extract.abort):
+            extract.run(doubtful, batches)
 
     def _row(
         self,
@@ -215,20 +219,6 @@ class Runner:
             resume_at=resume_at,
             pause_reason=tally.pause_reason,
         )
-
-    @contextmanager
-    def _only_runs_of(self, processors: Sequence[Processor]) -> Iterator[None]:
-        names = [processor.name for processor in processors]
-        with self._lock:
-            for name in names:
-                if name in self._running:
-                    raise AlreadyRunning(name)
-            self._running |= set(names)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._running -= set(names)
 
 
 class _Thread(threading.Thread):

@@ -48,6 +48,12 @@ class FactsRunStore:
         self._found: FoundTranscripts | None = None
         self._read_only: set[str] = set()
 
+    def beside(self) -> FactsRunStore:
+        """Return another one over the same facts, for another thread."""
+        other = FactsRunStore(self._facts, self._clock)
+        other._read_only = self._read_only
+        return other
+
     @property
     def spool(self) -> Path:
         """A folder for what workers decompress."""
