@@ -30,7 +30,9 @@ from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.store.swap import VersionNote, add_version_note, now_read_by, read_by_others
 from sessionmill.vendor.records import DayUsage, Point
+from sessionmill.view import user_sql
 from sessionmill.view.changes import By
+from sessionmill.view.reports import Rows
 from sessionmill.view.standing import note_standing, standing
 
 
@@ -84,6 +86,16 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         self.facts.close()
+
+    def make_ready(self) -> dict[str, str]:
+        """Create what processors declare, and sum up what is not summed up yet.
+
+        Those whose SQL DuckDB refuses are taken out. Returns, by name, why processors' sums stay as
+        they are.
+        """
+        for name, reason in self.store.prepare(list(self.registry.usable.values())).items():
+            self.registry.refuse(name, reason)
+        return self.store.roll_up(list(self.registry.usable.values()))
 
     def run(
         self,
@@ -189,6 +201,10 @@ class App:
                 vendor.take_in_usage(cursor, usage)
                 vendor.take_in_points(cursor, points)
                 vendor.say_who(cursor, said)
+
+    def select(self, query: str, *, limit: int, timeout: float) -> Rows:
+        """Ask the facts anything, in SQL: one SELECT or EXPLAIN, ended after `timeout` seconds."""
+        return user_sql.select(self.facts.cursor(), query, limit=limit, timeout=timeout)
 
     @property
     def actor(self) -> str:

@@ -7,11 +7,13 @@
     · IdUnknown
     · NotOneSelect
     · NotVendorUsage
+    · ServersOwn         a server decides that, while it holds the data directory
     · PeerMissing        another program is to be asked, and is not installed
     · NotComparable      an effectful processor cannot run beside itself
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
     · AlreadyRunning     this processor is running
+    · ServerGone         a server held the facts, and gave no answer
   - StoreError           the data directory needs a person
     · FolderClosed       it cannot be written to
     · NewerSchema        written by a newer sessionmill
@@ -88,6 +90,17 @@ class NotOneSelect(UsageError):
     """User SQL that is not exactly one SELECT or EXPLAIN, or that writes."""
 
 
+class ServersOwn(UsageError):
+    """An option that says what the server says which holds the data directory."""
+
+    def __init__(self, option: str, setting: str, folder: Path, pid: int | None) -> None:
+        super().__init__(
+            f"{option} can't be given while a server (process {pid}) holds {folder}: it has read "
+            f"what it reads, and with what. Set {setting} in {folder / 'config.toml'}, or give "
+            f"{option} to sessionmill serve, and start it anew."
+        )
+
+
 class NotComparable(UsageError):
     """A processor that is to be run beside itself and writes what it likes."""
 
@@ -162,6 +175,17 @@ class AlreadyRunning(Busy):
         super().__init__(
             f"{name} is running already, since {since:%Y-%m-%d %H:%M:%S} UTC, for {actor}; a "
             "second run of it is refused, not queued."
+        )
+
+
+class ServerGone(Busy):
+    """A server holds the facts, or held them just now, and gave no answer."""
+
+    def __init__(self, folder: Path, pid: int | None, reason: str) -> None:
+        super().__init__(
+            f"The server that holds the facts in {folder} (process {pid}) gave no answer: "
+            f"{reason}. What it had committed is safe. If it has ended, try again; else see what "
+            "it logs."
         )
 
 

@@ -17,7 +17,7 @@ from holding import HOLD, NOW, commit, killed_after, process, proof
 
 from sessionmill.errors import Busy, FactsInUse, StoreError
 from sessionmill.store.facts import Facts
-from sessionmill.store.owner import Owner, read_owner
+from sessionmill.store.owner import Owner, OwnerName, read_owner
 
 
 def mode(path: Path) -> int:
@@ -64,12 +64,12 @@ def test_the_owner_signs_with_its_process_its_start_and_its_command(tmp_path: Pa
 
 def test_a_killed_owner_leaves_its_name_behind_and_bars_nobody(tmp_path: Path) -> None:
     killed_after(tmp_path, commits=3)
-    assert read_owner(tmp_path)[1] == "sessionmill run --sessions /srv"
+    assert read_owner(tmp_path).command == "sessionmill run --sessions /srv"
 
     started = time.monotonic()
     with Facts(tmp_path, "the next", now=NOW) as facts:
         waited = time.monotonic() - started
-        assert read_owner(tmp_path) == (os.getpid(), "the next")
+        assert read_owner(tmp_path) == OwnerName(os.getpid(), "the next")
         assert proof(facts) == [0, 1, 2], "what was committed stays"
         assert facts.notice is None, "a kill is no damage"
     assert waited < 5
@@ -84,7 +84,7 @@ def test_whoever_waits_too_long_is_told_whom_for(tmp_path: Path) -> None:
         assert f"process {holder.pid} (sessionmill run --sessions /srv)" in str(refused.value)
         assert f"kill {holder.pid}" in str(refused.value)
         assert isinstance(refused.value, Busy)
-        assert read_owner(tmp_path)[0] == holder.pid, "who was refused signs nothing"
+        assert read_owner(tmp_path).pid == holder.pid, "who was refused signs nothing"
 
 
 def test_whoever_waits_has_the_facts_as_soon_as_they_are_free(tmp_path: Path) -> None:
@@ -98,12 +98,12 @@ def test_whoever_waits_has_the_facts_as_soon_as_they_are_free(tmp_path: Path) ->
         with waiting:
             time.sleep(0.6)
             assert waiting.poll() is None, "it waits, and does not give up at once"
-            assert read_owner(tmp_path)[0] == holder.pid
+            assert read_owner(tmp_path).pid == holder.pid
 
             holder.communicate("")
             assert waiting.stdout is not None
             assert waiting.stdout.readline() == "ready\n"
-            assert read_owner(tmp_path)[0] == waiting.pid
+            assert read_owner(tmp_path).pid == waiting.pid
             waiting.communicate("")
     with Facts(tmp_path, "test", now=NOW) as facts:
         assert proof(facts) == [0, 1]
@@ -141,9 +141,9 @@ def test_readers_and_writers_alike_wait_ten_seconds_and_then_name_the_holder(
 def test_a_name_that_nobody_can_read_is_no_obstacle(tmp_path: Path) -> None:
     for text in ("", "{", "[]", '{"pid": "x"}', "null", "\x00"):
         (tmp_path / "owner.json").write_text(text)
-        assert read_owner(tmp_path) == (None, None)
+        assert read_owner(tmp_path) == OwnerName()
         with Facts(tmp_path, "test", now=NOW):
-            assert read_owner(tmp_path) == (os.getpid(), "test")
+            assert read_owner(tmp_path) == OwnerName(os.getpid(), "test")
 
 
 def test_a_holder_without_a_name_is_another_process(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from sessionmill.cli.output import warn
 from sessionmill.cli.progress import Bar
 from sessionmill.collect.discover import Walk, walk
 from sessionmill.collect.roots import Root
+from sessionmill.errors import FactsInUse, ServersOwn
 from sessionmill.registry import Registry
+from sessionmill.remote import RemoteApp
+from sessionmill.store.owner import serving
 
 Db = Annotated[
     Path | None,
@@ -37,20 +40,34 @@ Specs = Annotated[
 Dirs = Annotated[list[Path] | None, Parameter(negative="")]
 
 
-def open_app(db: Path | None, specs: list[str] | None = None, *, sparing: bool = False) -> App:
-    """Open a data directory with its processors."""
+def open_app(
+    db: Path | None, specs: list[str] | None = None, *, sparing: bool = False
+) -> App | RemoteApp:
+    """Open a data directory with its processors, be it by way of the server that holds it."""
+    settings = config.load(db)
+    owner = serving(settings.folder)
+    if owner is None:
+        try:
+            return _open(settings, specs or [], sparing=sparing)
+        except FactsInUse:
+            owner = serving(settings.folder)  # it began while this waited
+            if owner is None:
+                raise
+    if specs:
+        raise ServersOwn("--processor", "processors.extra", settings.folder, owner.pid)
+    return RemoteApp(settings, owner)
+
+
+def _open(settings: config.Config, specs: list[str], *, sparing: bool) -> App:
     if specs and "" not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    settings = config.load(db)
     with stdout_to_stderr():
-        registry = Registry.of(settings, specs or ())
+        registry = Registry.of(settings, specs)
     command = shlex.join(["sessionmill", *sys.argv[1:]])
     app = App(settings, registry, command, sparing=sparing, watcher=Bar())
     if app.facts.notice:
         warn(app.facts.notice)
-    for name, reason in app.store.prepare(list(registry.usable.values())).items():
-        registry.refuse(name, reason)
-    for name, reason in app.store.roll_up(list(registry.usable.values())).items():
+    for name, reason in app.make_ready().items():
         warn(f"{name}: what it sums up is not up to date. {reason}")
     return app
 
@@ -89,11 +106,18 @@ def db_option(folder: Path) -> str:
 
 
 def find(
+    app: App | RemoteApp,
     sessions: list[Path] | None,
     claude: list[Path] | None,
     codex: list[Path] | None,
     user: str | None,
 ) -> tuple[list[Root], Walk]:
-    """Walk the roots that a command line names, or this machine's."""
+    """Walk the roots that a command line names, or this machine's; or those of the server."""
+    if isinstance(app, RemoteApp):
+        given = {"sessions": sessions, "claude": claude, "codex": codex, "user": user}
+        for name, value in given.items():
+            if value:
+                raise ServersOwn(f"--{name}", f"serve.{name}", app.config.folder, app.pid)
+        return app.roots, walk(app.roots)
     found = config.roots(sessions or [], claude or [], codex or [], user)
     return found, walk(found)

@@ -16,6 +16,7 @@ from sessionmill.cli.output import print_json, print_line, print_record, print_r
 from sessionmill.cli.reports import Day
 from sessionmill.collect.known import find_again
 from sessionmill.errors import ProcessorUnknown
+from sessionmill.remote import RemoteApp
 from sessionmill.view import doctor as examination
 from sessionmill.view import sessions as listing
 from sessionmill.view import status as standing
@@ -130,7 +131,7 @@ def status(
     return 0
 
 
-def _stands(app: App, name: str | None, *, known: bool) -> Rows:
+def _stands(app: App | RemoteApp, name: str | None, *, known: bool) -> Rows:
     """Return how processors stand; those that can't run as well, with the reason.
 
     Raises ProcessorUnknown for one that is not loaded, unless it is `known` to have failed.
@@ -157,7 +158,7 @@ def doctor(
     It looks at the roots as `run` would, and at the facts of what was read so far.
     """
     with open_app(db) as app:
-        roots, walk = find(sessions, claude, codex, user)
+        roots, walk = find(app, sessions, claude, codex, user)
         rows = examination.examine(
             app.facts.cursor(), app.config.folder, roots, walk, app.registry.unusable, now()
         )

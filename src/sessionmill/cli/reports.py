@@ -13,7 +13,7 @@ from sessionmill.cli.output import print_record, print_rows
 from sessionmill.errors import UsageError
 from sessionmill.store.swap import other_versions
 from sessionmill.view import prices as pricing
-from sessionmill.view import reports, user_sql
+from sessionmill.view import reports
 from sessionmill.view import work as work_report
 from sessionmill.view.blocks import blocks
 
@@ -145,6 +145,6 @@ def sql(
 ) -> int:
     """Ask the facts anything, in SQL; nothing can be changed."""
     with open_app(db) as app:
-        rows = user_sql.select(app.facts.cursor(), query, limit=limit, timeout=timeout)
+        rows = app.select(query, limit=limit, timeout=timeout)
     print_rows(rows, as_json=json)
     return 0

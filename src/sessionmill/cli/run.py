@@ -14,6 +14,7 @@ from sessionmill.cli.compare import compared
 from sessionmill.cli.output import print_json, print_record, print_rows, print_table, warn
 from sessionmill.collect.roots import Root
 from sessionmill.errors import UsageError
+from sessionmill.remote import RemoteApp
 from sessionmill.run.tally import Tally
 from sessionmill.view import reports
 from sessionmill.view.changes import By
@@ -42,7 +43,7 @@ def run(
     """
     with open_app(db, processor, sparing=True) as app:
         chosen = app.registry.named(names)
-        _, walk = find(sessions, claude, codex, user)
+        _, walk = find(app, sessions, claude, codex, user)
         tallies = app.run(chosen, walk, budget=budget, due_only=due)
     if json:
         print_json({"runs": [tally.report() for tally in tallies]})
@@ -58,7 +59,7 @@ def start(*, db: Db = None) -> int:
     """Read this machine's transcripts and print what they say; a demonstration without any."""
     with open_app(db, sparing=True) as app:
         print(f"Data directory: {app.config.folder}")
-        roots, walk = find(None, None, None, None)
+        roots, walk = find(app, None, None, None, None)
         if walk.found:
             print(f"Found {len(walk.found):,} transcripts below:")
             for root in dict.fromkeys(found.root for found in walk.found):
@@ -87,13 +88,13 @@ def _demonstrate(folder: Path) -> int:
     if not team.exists():
         generate(team)
     with open_app(home) as app:
-        _, walk = find([team], None, None, None)
+        _, walk = find(app, [team], None, None, None)
         tallies = app.run(app.registry.named(()), walk)
         _show(app)
     return 1 if any(tally.errors for tally in tallies) else 0
 
 
-def _show(app: App) -> None:
+def _show(app: App | RemoteApp) -> None:
     cursor, timezone = app.facts.cursor(), app.facts.local_timezone
     print("\nUsage in all")
     total = reports.usage(cursor, "total")
@@ -195,7 +196,7 @@ def _print_runs(tallies: Sequence[Tally]) -> None:
         print("No processor is due.")
 
 
-def _warn(app: App, names: Sequence[str], tallies: Sequence[Tally]) -> None:
+def _warn(app: App | RemoteApp, names: Sequence[str], tallies: Sequence[Tally]) -> None:
     """Say on stderr what went wrong, and the way out."""
     if not names:
         for unusable in app.registry.unusable:

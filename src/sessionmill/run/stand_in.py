@@ -13,17 +13,15 @@ from __future__ import annotations
 import builtins
 import contextlib
 import pickle
-import re
 import threading
 import warnings
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NoReturn, Self
-from uuid import UUID
 
 from msgspec import msgpack
+
+from sessionmill.run.values import decoder, packed, type_name
 
 if TYPE_CHECKING:
     import duckdb
@@ -157,8 +155,8 @@ class StandInConnection:
         self._forget()
         try:
             if not isinstance(query, str):
-                raise TypeError(f"{operation} takes SQL as a str, not {_type_name(query)}")
-            request = _request(operation, query, _packed(parameters))
+                raise TypeError(f"{operation} takes SQL as a str, not {type_name(query)}")
+            request = _request(operation, query, packed(parameters))
         except (TypeError, ValueError) as error:
             raise self._told(error) from None
         self._description, self._rowcount = _answer_in(self._ask(request))
@@ -212,7 +210,7 @@ class StandInHost:
         try:
             if self._stopped:
                 self._fail("InterruptException", "The session was interrupted.")
-            operation, *arguments = _decoder.decode(request)
+            operation, *arguments = decoder.decode(request)
             return pickle.dumps((True, self._do(operation, arguments)))
         except Exception as error:
             if self.first_error is None:
@@ -329,84 +327,3 @@ def _error(name: str, message: str) -> Exception:
 
 def _request(operation: str, *arguments: Any) -> bytes:
     return msgpack.encode((operation, *arguments))
-
-
-#: What msgpack lacks, or would give back as something else, to text and back: its code there is
-#: its place here.
-_EXTENSIONS: tuple[tuple[type, Callable[[Any], str], Callable[[str], Any]], ...] = (
-    (int, hex, lambda text: int(text, 16)),  # beyond 64 bits
-    (str, str, str),  # with half of a surrogate pair: DuckDB is to refuse it, in its own words
-    (datetime, datetime.isoformat, datetime.fromisoformat),
-    (date, date.isoformat, date.fromisoformat),
-    (time, time.isoformat, time.fromisoformat),
-    (
-        timedelta,
-        lambda value: f"{value.days} {value.seconds} {value.microseconds}",
-        lambda text: timedelta(*map(int, text.split())),
-    ),
-    (Decimal, str, Decimal),
-    (UUID, str, UUID),
-)
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
-_CODES = {kind: code for code, (kind, _, _) in enumerate(_EXTENSIONS)}
-#: What crosses as something simpler: enums of str and int, numpy's float64. No subclass of
-#: datetime does: pandas' NaT is one.
-_SIMPLER: tuple[tuple[type, Callable[[Any], Any]], ...] = (
-    (str, str.__str__),
-    (int, int.__int__),
-    (float, float.__float__),
-    (bytearray, bytes),
-    (memoryview, bytes),
-)
-
-
-def _packed(value: Any, path: tuple[Any, ...] = ()) -> Any:
-    """Return `value`, which stands at `path` in the parameters, in terms of msgpack."""
-    if isinstance(value, list | tuple):
-        return [_packed(each, (*path, at)) for at, each in enumerate(value)]
-    if isinstance(value, dict):
-        return {_packed_key(key, path): _packed(each, (*path, key)) for key, each in value.items()}
-    kind = type(value)
-    if _is_native(value, kind):
-        return value
-    if kind in _CODES:
-        code = _CODES[kind]
-        return msgpack.Ext(code, _EXTENSIONS[code][1](value).encode(errors="surrogatepass"))
-    for base, simpler in _SIMPLER:
-        if isinstance(value, base):
-            return _packed(simpler(value), path)
-    raise _misfit("", value, path)
-
-
-def _packed_key(key: Any, path: tuple[Any, ...]) -> str:
-    """Return `key` as the name of a parameter or of a field, which are text for DuckDB too."""
-    if isinstance(key, str | int):
-        return str.__str__(key) if isinstance(key, str) else str(key)
-    raise _misfit("a key of ", key, path)
-
-
-def _is_native(value: Any, kind: type) -> bool:
-    if kind is str:
-        return _HALF_PAIR.search(value) is None
-    return kind in {type(None), bool, float, bytes} or (kind is int and -(2**63) <= value < 2**64)
-
-
-def _misfit(part: str, value: Any, path: tuple[Any, ...]) -> TypeError:
-    where = "parameters" + "".join(f"[{key!r}]" for key in path)
-    return TypeError(
-        f"{part}{where} is a {_type_name(value)}, which does not cross to the database. What does: "
-        "None, bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, and "
-        "lists, tuples and dicts of these, with keys of str or int."
-    )
-
-
-def _unpacked(code: int, data: memoryview) -> Any:
-    return _EXTENSIONS[code][2](bytes(data).decode(errors="surrogatepass"))
-
-
-_decoder = msgpack.Decoder(ext_hook=_unpacked)
-
-
-def _type_name(value: Any) -> str:
-    kind = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,12 +21,23 @@ from sessionmill.errors import FactsInUse, FolderClosed
 PATIENCE = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class OwnerName:
+    """Who holds the facts, as far as `owner.json` tells."""
+
+    pid: int | None = None
+    command: str | None = None
+    #: Of a server: where it answers, and the token that acts as its OS user.
+    url: str | None = None
+    token: str | None = None
+
+
 class Owner:
     """The right to open the facts in `folder`, as long as this object is not released."""
 
     def __init__(self, folder: Path, command: str, *, patience: float = PATIENCE) -> None:
         """Take the right, or raise `FactsInUse` after `patience` seconds."""
-        self._folder = folder
+        self._folder, self._command = folder, command
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _close_to_others(folder)
@@ -34,7 +46,7 @@ class Owner:
             raise FolderClosed(folder, error) from error
         try:
             lock(self._fd, fcntl.LOCK_EX, folder, patience)
-            self._sign(command)
+            self._sign({})
         except FactsInUse:
             os.close(self._fd)
             raise
@@ -48,11 +60,16 @@ class Owner:
             (self._folder / "owner.json").unlink()
         os.close(self._fd)
 
-    def _sign(self, command: str) -> None:
+    def announce(self, url: str, token: str) -> None:
+        """Tell commands that this process answers for the facts, and what lets them ask."""
+        self._sign({"url": url, "token": token})
+
+    def _sign(self, more: dict[str, str]) -> None:
         name = {
             "pid": os.getpid(),
             "start": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": command,
+            "command": self._command,
+            **more,
         }
         draft = self._folder / "owner.json.new"
         with open(draft, "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
@@ -69,8 +86,8 @@ def lock(fd: int, how: int, folder: Path, patience: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= end:
-                pid, command = read_owner(folder)
-                raise FactsInUse(folder, pid, command, patience) from None
+                owner = read_owner(folder)
+                raise FactsInUse(folder, owner.pid, owner.command, patience) from None
             time.sleep(0.05)
 
 
@@ -82,10 +99,29 @@ def _close_to_others(folder: Path) -> None:
         folder.chmod(folder.stat().st_mode & 0o700)
 
 
-def read_owner(folder: Path) -> tuple[int | None, str | None]:
-    """Return pid and command of who holds the facts, as far as `owner.json` tells."""
+def read_owner(folder: Path) -> OwnerName:
+    """Return who holds the facts, or held them last, as far as `owner.json` tells."""
     try:
         name = json.loads((folder / "owner.json").read_text("utf-8"))
-        return int(name["pid"]), str(name["command"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None, None
+        url, token = name.get("url"), name.get("token")
+        return OwnerName(int(name["pid"]), str(name["command"]), url, token)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return OwnerName()
+
+
+def serving(folder: Path) -> OwnerName | None:
+    """Return the server that holds the facts in `folder` now; None where none does."""
+    owner = read_owner(folder)
+    if owner.url is None or owner.token is None:
+        return None
+    try:
+        fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return owner
+    finally:
+        os.close(fd)
+    return None  # a killed server has left its name behind

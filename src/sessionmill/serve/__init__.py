@@ -1,0 +1,1 @@
+"""The server: schedules processors, and answers over HTTP."""
