@@ -105,6 +105,7 @@ class App:
         actor: str | None = None,
         budget: float | None = None,
         due_only: bool = False,
+        run_ids: Mapping[str, str] | None = None,
     ) -> list[Tally]:
         """Run processors over what a walk found; by default for the person at the command line.
 
@@ -115,7 +116,7 @@ class App:
         others = [(processor, read_by_others(cursor, processor)) for processor in processors]
         actor = actor or self.actor
         tallies = self._new_runner(self.store.beside()).run(
-            processors, walk, actor=actor, budget=budget, due_only=due_only
+            processors, walk, actor=actor, budget=budget, due_only=due_only, run_ids=run_ids
         )
         for processor, versions in others:
             if versions:

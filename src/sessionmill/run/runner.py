@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,7 +21,7 @@ from sessionmill.run.effect_pass import EffectPass
 from sessionmill.run.extract_pass import ExtractPass
 from sessionmill.run.extract_work import ExtractWork
 from sessionmill.run.ports import Clock, LastRun, RunRow, RunStore, Unwatched, Watcher
-from sessionmill.run.running import Allowance, Running
+from sessionmill.run.running import Allowance, Running, UnderWay
 from sessionmill.run.tally import Tally
 from sessionmill.run.work import Leftover, Task
 
@@ -64,17 +64,21 @@ class Runner:
         actor: str,
         budget: float | None = None,
         due_only: bool = False,
+        run_ids: Mapping[str, str] | None = None,
     ) -> list[Tally]:
         """Run each processor over what the walk found; return the figures of each.
 
         `budget` is in seconds: what is not begun by then is left for another run. With
-        `due_only`, processors whose cadence is not over are left out. Raises AlreadyRunning.
+        `due_only`, processors whose cadence is not over are left out. `run_ids`, by processor, are
+        made up where they are not given. Raises AlreadyRunning.
         """
         started, begun = self._clock(), time.monotonic()
         last = self._store.last_runs()
         if due_only:
             processors = [p for p in processors if _is_due(p, last.get(p.name), started)]
-        with self._running.alone([processor.name for processor in processors], started, actor):
+        ids = {p.name: uuid.uuid4().hex for p in processors} | dict(run_ids or {})
+        runs = [UnderWay(ids[p.name], p.name, started, actor) for p in processors]
+        with self._running.alone(runs):
             root_errors = [*walk.errors, *_emptied(walk, self._store.known_roots())]
             refused = self._store.prepare(processors)
             self._store.note_walk(walk, started)
@@ -102,8 +106,8 @@ class Runner:
                     tally.seconds = time.monotonic() - begun
                 self._store.write_runs(
                     [
-                        self._row(tally, processor, actor, started, last.get(processor.name))
-                        for tally, processor in zip(tallies, processors, strict=True)
+                        self._row(tally, processor, run, last.get(processor.name))
+                        for tally, processor, run in zip(tallies, processors, runs, strict=True)
                     ]
                 )
         return tallies
@@ -192,21 +196,20 @@ class Runner:
         self,
         tally: Tally,
         processor: Processor,
-        actor: str,
-        started: datetime,
+        run: UnderWay,
         last: LastRun | None,
     ) -> RunRow:
         now = self._clock()
-        if _is_paused(last, started) and last is not None:
+        if _is_paused(last, run.since) and last is not None:
             resume_at = last.resume_at
         else:
             resume_at = tally.resume_at(now, _pause_of(last))
         return RunRow(
-            run_id=uuid.uuid4().hex,
+            run_id=run.run_id,
             processor_name=processor.name,
             version=processor.version,
-            actor=actor,
-            started_at=started,
+            actor=run.actor,
+            started_at=run.since,
             seconds=tally.seconds,
             outcome=tally.outcome,
             seen=tally.seen,

@@ -16,6 +16,7 @@ from sessionmill.errors import AlreadyRunning
 class UnderWay:
     """A run that goes on: of which processor, since when (UTC), and for whom."""
 
+    run_id: str
     processor: str
     since: datetime
     actor: str
@@ -31,19 +32,27 @@ class Running:
         self._aborts: list[Callable[[], None]] = []
 
     @contextmanager
-    def alone(self, processors: Sequence[str], since: datetime, actor: str) -> Iterator[None]:
+    def alone(self, runs: Sequence[UnderWay]) -> Iterator[None]:
         """Let no second run of these processors begin meanwhile. Raises AlreadyRunning."""
         with self._lock:
-            for name in processors:
-                if (other := self._runs.get(name)) is not None:
-                    raise AlreadyRunning(name, other.since, other.actor)
-            self._runs |= {name: UnderWay(name, since, actor) for name in processors}
+            for run in runs:
+                self._refuse(run.processor)
+            self._runs |= {run.processor: run for run in runs}
         try:
             yield
         finally:
             with self._lock:
-                for name in processors:
-                    self._runs.pop(name, None)
+                for run in runs:
+                    self._runs.pop(run.processor, None)
+
+    def refuse(self, processor: str) -> None:
+        """Raise AlreadyRunning if this one runs: before work is done for a run of it."""
+        with self._lock:
+            self._refuse(processor)
+
+    def _refuse(self, processor: str) -> None:
+        if (other := self._runs.get(processor)) is not None:
+            raise AlreadyRunning(processor, other.since, other.actor)
 
     def under_way(self) -> dict[str, UnderWay]:
         """Return what runs now, by processor."""
