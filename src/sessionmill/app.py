@@ -25,6 +25,7 @@ from sessionmill.store.known import (
     begin_anew,
     known_transcripts,
     processed_by,
+    resolve,
 )
 from sessionmill.store.prices import bring_up_to_date
 from sessionmill.store.run_store import FactsRunStore
@@ -221,5 +222,6 @@ class App:
 
         Raises SessionUnknown.
         """
-        [known] = known_transcripts(self.facts.cursor(), self.store.resolve(session))
+        cursor = self.facts.cursor()
+        [known] = known_transcripts(cursor, resolve(cursor, session))
         return known

@@ -19,6 +19,7 @@
     · NewerSchema        written by a newer sessionmill
     · DiskFull
     · FactsUnreadable
+    · ControlUnreadable  users, tokens and the audit trail can't be had
   - VendorUsageMalformed what the vendor counted is not written as the vendor documents it
   - TranscriptGone       its file is deleted: what was read of it is all there is
   - TranscriptUnreadable its content can't be had now: no processor's fault
@@ -223,6 +224,18 @@ class FactsUnreadable(StoreError):
         super().__init__(
             f"{path} cannot be opened: {reason}\nThe facts can be made anew from the transcripts "
             f"that still exist. Move the file away and run: sessionmill run"
+        )
+
+
+class ControlUnreadable(StoreError):
+    """The control store cannot be opened, read or written."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        reason = getattr(error, "orig", None) or error
+        super().__init__(
+            f"{path} can't be used: {reason}. It holds users, tokens and the audit trail, so "
+            "nothing is done that these must know of. If its disk is full, make room; if it is "
+            "damaged, move it away and put back the one of a backup: sessionmill restore --help"
         )
 
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
 import shutil
 import sys
 import traceback
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from sessionmill.view.documents import MOST_DECIMALS, json_text
 from sessionmill.view.reports import Rows
-
-#: Decimals that JSON shows as numbers: micro-dollars have six, prices nine.
-_DECIMALS = 9
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document."""
-    text = json.dumps(_finite(document), default=_plain, ensure_ascii=False)
-    # Half of a surrogate pair cannot be printed, but JSON can name it.
-    print(text.encode("utf-8", "backslashreplace").decode())
+    print(json_text(document))
 
 
 def warn(text: str) -> None:
@@ -100,7 +94,7 @@ def shown(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, Decimal):
         # An exact cost has fifteen decimals, most of them zeros.
-        exact = int(value.as_tuple().exponent) < -_DECIMALS
+        exact = int(value.as_tuple().exponent) < -MOST_DECIMALS
         return f"{value:,f}".rstrip("0").rstrip(".") if exact else f"{value:,}"
     if isinstance(value, int):
         return f"{value:,}"
@@ -112,30 +106,3 @@ def shown(value: Any) -> str:
 def printable(text: str) -> str:
     """Write out what a terminal would obey: a name may hold anything."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def _finite(value: Any) -> Any:
-    """Return what JSON can hold: it has neither NaN nor infinities."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat() + ("Z" if value.tzinfo is None else "")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        # A figure of a report is a number, and a double holds its every digit; what has more of
-        # them than money and prices is text, which loses none.
-        return float(value) if int(value.as_tuple().exponent) >= -_DECIMALS else str(value)
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)

@@ -76,6 +76,10 @@ class Facts:
             self._owner.release()
             raise
 
+    def announce(self, url: str, token: str) -> None:
+        """Tell commands that this process answers for the facts, and what lets them ask."""
+        self._owner.announce(url, token)
+
     def close(self) -> None:
         """Put everything into the file, and let others have it."""
         try:
@@ -88,6 +92,11 @@ class Facts:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def commit_number(self) -> int:
+        """The number of the last commit."""
+        return self._number
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a cursor of the caller's own: one for each thread."""

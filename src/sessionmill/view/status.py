@@ -41,11 +41,19 @@ class Disk:
 
 
 def troubled(
-    cursor: duckdb.DuckDBPyConnection, processor: str | None, limit: int = MOST_TROUBLED
+    cursor: duckdb.DuckDBPyConnection,
+    processor: str | None,
+    limit: int = MOST_TROUBLED,
+    *,
+    state: str | None = None,
 ) -> Rows:
-    """Return the failing and the dead sessions of one processor, or of all, with their errors."""
+    """Return the failing and the dead sessions of one processor, or of all, with their errors.
+
+    Or of one `state`: `failing` or `dead`.
+    """
     cursor.execute(
-        named_statements("status")["troubled"], {"processor": processor, "limit": limit + 1}
+        named_statements("status")["troubled"],
+        {"processor": processor, "limit": limit + 1, "state": state},
     )
     return Rows.of(cursor, limit)
 

@@ -29,5 +29,6 @@ SELECT processor_name AS processor, session_file AS session,
   FROM session_processor_state
  WHERE (attempts > 0 OR dead_at IS NOT NULL)
    AND ($processor IS NULL OR processor_name = $processor)
+   AND ($state IS NULL OR (dead_at IS NULL) = ($state = 'failing'))
  ORDER BY dead_at IS NULL, failing_since, processor_name, session_file
  LIMIT $limit;

@@ -1,0 +1,91 @@
+"""Answers of reports, kept while the facts are as they were.
+
+Each commit makes every report's answer old. Where many ask and commits go on, to work each out
+anew for each of them would take all there is: so one asks, the others wait for the same answer,
+few are worked out side by side, and where a new one takes long, one that is a few seconds old is
+given instead.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookLong
+from dataclasses import dataclass
+
+#: Seconds for which an answer is given though the facts have changed since.
+FRESH = 1.0
+#: Seconds that somebody waits for a new answer where there is an old one, and how old it may be.
+PATIENCE = 0.25
+OLDEST = 15.0
+#: Answers worked out side by side; bytes of answers that are kept.
+_AT_ONCE = 2
+_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A report's document, and of which commit it is."""
+
+    body: bytes
+    commit: int
+    #: By time.monotonic().
+    made: float
+
+
+class Answers:
+    """Answers by what was asked; safe for threads."""
+
+    def __init__(self, commit: Callable[[], int]) -> None:
+        """`commit` tells the number of the last commit."""
+        self._commit = commit
+        self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._underway: dict[str, Future[Answer]] = {}
+        self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reports")
+
+    def get(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
+        """Return the answer to `asked`, by `work_out` where none is kept. Raises what that does."""
+        now = time.monotonic()
+        with self._lock:
+            kept = self._kept.get(asked)
+            if kept is not None and (kept.commit == self._commit() or now - kept.made < FRESH):
+                self._kept.move_to_end(asked)
+                return kept
+            future = self._underway.get(asked)
+            if future is None:
+                future = self._pool.submit(self._work_out, asked, work_out)
+                self._underway[asked] = future
+        if kept is None or now - kept.made > OLDEST:
+            return future.result()
+        try:
+            return future.result(PATIENCE)
+        except TookLong:
+            return kept
+
+    def close(self) -> None:
+        """Work nothing out any more."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _work_out(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
+        try:
+            commit = self._commit()  # before: what is committed meanwhile may not be in it
+            answer = Answer(work_out(), commit, time.monotonic())
+            with self._lock:
+                self._keep(asked, answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._underway[asked]
+
+    def _keep(self, asked: str, answer: Answer) -> None:
+        old = self._kept.pop(asked, None)
+        self._bytes += len(answer.body) - (len(old.body) if old else 0)
+        self._kept[asked] = answer
+        while self._bytes > _BYTES:
+            _, oldest = self._kept.popitem(last=False)
+            self._bytes -= len(oldest.body)

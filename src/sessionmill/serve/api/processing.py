@@ -1,0 +1,215 @@
+"""Processors, their runs, and what waits for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from sessionmill.app import now
+from sessionmill.run.tally import Tally
+from sessionmill.serve.api.asking import Admin, Live, Reader
+from sessionmill.serve.api.errors import responses
+from sessionmill.serve.api.lists import (
+    Cursor,
+    Limit,
+    Listed,
+    as_json,
+    listed,
+    packed_cursor,
+    place_of,
+)
+from sessionmill.store import runs as stored_runs
+from sessionmill.view import status as standing
+from sessionmill.view.reports import Rows
+
+router = APIRouter(prefix="/api", tags=["processing"])
+
+
+class RunDone(BaseModel):
+    """A run that has ended."""
+
+    ok: bool
+    #: Its figures.
+    details: dict[str, Any]
+
+
+class RunBegun(BaseModel):
+    """A run that goes on."""
+
+    ok: bool
+    #: For `GET /api/runs/{run_id}`.
+    run_id: str
+
+
+@router.post(
+    "/admin/run-session-processor",
+    response_model=RunDone,
+    responses={202: {"model": RunBegun, "description": "It goes on."}, **responses(409)},
+)
+def run_session_processor(
+    live: Live,
+    actor: Admin,
+    processor: Annotated[str, Query(max_length=200, description="The processor's name.")],
+    wait: Annotated[bool, Query(description="Answer when the run has ended.")] = True,
+) -> Response:
+    """Run one processor now. Refused, not queued, while it runs."""
+    if not wait:
+        return JSONResponse({"ok": True, "run_id": live.start(processor, actor)}, 202)
+    [tally] = live.run([processor], actor)
+    return as_json({"ok": True, "details": _details(tally)})
+
+
+@router.api_route(
+    "/admin/run-verification-detector", methods=["GET", "POST"], include_in_schema=False
+)
+def older_route() -> None:
+    """Tell where the older route has gone."""
+    raise HTTPException(
+        404,
+        "This route is no more. Ask instead: "
+        "POST /api/admin/run-session-processor?processor=verification",
+    )
+
+
+@router.get("/processors", response_model=Listed)
+def processors(live: Live, _: Reader) -> Response:
+    """List the processors: how each stands, how far it is behind, or why it can't run."""
+    app = live.app
+    usable = list(app.registry.usable.values())
+    lags = standing.lags(app.facts.cursor(), usable, now())
+    rows = standing.listed(app.store.beside().standing(usable), app.registry.unusable)
+    document = listed(standing.with_lag(rows, lags))
+    under_way = app.running.under_way()
+    for row in document["rows"]:
+        run = under_way.get(row["name"])
+        row["running_since"] = run.since.replace(tzinfo=None) if run else None
+    return as_json(document)
+
+
+@router.get("/runs", response_model=Listed)
+def runs(
+    live: Live,
+    _: Reader,
+    processor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    """List runs that have ended, the latest first."""
+    before = place_of(cursor, 2) if cursor else None
+    found = stored_runs.newest(
+        live.app.facts.cursor(), processor=processor, before=before, limit=limit
+    )
+    rows = Rows.of(found, limit)
+    behind = None
+    if rows.truncated:
+        last = dict(zip(rows.columns, rows.values[-1], strict=True))
+        behind = packed_cursor(last["started_at"], last["run_id"])
+    return as_json(listed(rows, behind))
+
+
+class Run(BaseModel):
+    """One run: how it stands, or how it ended."""
+
+    run_id: str
+    processor: str
+    actor: str
+    #: UTC.
+    started_at: str
+    #: `running`, or how it ended.
+    outcome: str
+    #: Its figures; null while it runs.
+    details: dict[str, Any] | None
+
+
+@router.get("/runs/{run_id}", response_model=Run, responses=responses(404))
+def run(live: Live, _: Reader, run_id: str) -> Response:
+    """Tell of one run, be it over or not."""
+    for under_way in live.app.running.under_way().values():
+        if under_way.run_id == run_id:
+            return as_json(
+                {
+                    "run_id": run_id,
+                    "processor": under_way.processor,
+                    "actor": under_way.actor,
+                    "started_at": under_way.since.replace(tzinfo=None),
+                    "outcome": "running",
+                    "details": None,
+                }
+            )
+    found = stored_runs.one(live.app.facts.cursor(), run_id)
+    if found is not None:
+        told = ("run_id", "processor_name", "actor", "started_at", "outcome")
+        details = {name: value for name, value in found.items() if name not in told}
+        return as_json(
+            {
+                "run_id": run_id,
+                "processor": found["processor_name"],
+                "actor": found["actor"],
+                "started_at": found["started_at"],
+                "outcome": found["outcome"],
+                "details": details,
+            }
+        )
+    raise HTTPException(404, "No run has this id: it may have been told to begin, and not have.")
+
+
+@router.get("/state", response_model=Listed)
+def state(
+    live: Live,
+    _: Admin,
+    processor: Annotated[str | None, Query(max_length=200)] = None,
+    status: Annotated[Literal["failing", "dead"] | None, Query()] = None,
+    limit: Limit = 200,
+) -> Response:
+    """List the sessions that processors have failed on; those given up, the dead letters, first.
+
+    The errors may hold words of a plugin's, so administrators alone see them.
+    """
+    rows = standing.troubled(live.app.facts.cursor(), processor, limit, state=status)
+    return as_json(listed(rows))
+
+
+class Chosen(BaseModel):
+    """Which session; all of the processor, without one."""
+
+    session: str | None = Field(
+        None, max_length=4096, description="Session key, session id, or the start of one."
+    )
+
+
+@router.post("/processors/{name}/retry", response_model=Listed, responses=responses(404))
+def retry(live: Live, actor: Admin, name: str, chosen: Chosen) -> Response:
+    """Make failing and dead sessions due at once; the next run tries them again."""
+    rows = live.retry(actor, name, chosen.session)
+    pairs = [{"processor": processor, "session": session} for processor, session in rows]
+    return as_json({"rows": pairs, "truncated": False, "cursor": None, "note": None})
+
+
+class Reprocessed(BaseModel):
+    """What reading anew came to."""
+
+    processor: str
+    #: Transcripts that can be read still, and are.
+    anew: int
+    #: Those that are gone: their facts are kept.
+    kept: int
+    runs: list[dict[str, Any]]
+
+
+@router.post(
+    "/processors/{name}/reprocess", response_model=Reprocessed, responses=responses(404, 409)
+)
+def reprocess(live: Live, actor: Admin, name: str, chosen: Chosen) -> Response:
+    """Let a processor read everything again that can still be read, from its start, now."""
+    done = live.reprocess(actor, name, chosen.session)
+    figures = [_details(tally) for tally in done.tallies]
+    document = {"processor": name, "anew": done.anew, "kept": done.kept, "runs": figures}
+    return as_json(document)
+
+
+def _details(tally: Tally) -> dict[str, Any]:
+    return tally.report() | {"outcome": tally.outcome}

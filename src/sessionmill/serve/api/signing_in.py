@@ -1,0 +1,79 @@
+"""Signing in: a browser's cookie, had by a password or by a link that is good once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel, Field
+
+from sessionmill.serve.access import COOKIE, SignInRefused
+from sessionmill.serve.api.asking import Anyone, Live
+from sessionmill.store.control import Actor
+
+router = APIRouter(tags=["signing in"])
+
+#: How long a browser stays signed in.
+STAY = timedelta(days=30)
+
+
+class Password(BaseModel):
+    """Who wants in, and what proves it."""
+
+    name: str = Field(min_length=1, max_length=255)
+    password: str = Field(min_length=1, max_length=1024)
+
+
+class SignedIn(BaseModel):
+    """Who is in now."""
+
+    name: str
+    role: str
+
+
+@router.post("/api/login", response_model=SignedIn)
+def login(request: Request, response: Response, live: Live, said: Password) -> SignedIn:
+    """Sign a browser in by name and password; the answer sets a cookie."""
+    stranger = Actor(id="nobody", name=said.name, role="")
+    with live.audited(stranger, "login", f"user:{said.name}"):
+        user = live.signing_in.by_password(said.name, said.password)
+        if user is None:
+            raise SignInRefused
+        _, secret = live.control.tokens.add(user.name, "browser", expires=STAY)
+    _set_cookie(request, response, secret)
+    return SignedIn(name=user.name, role=user.role)
+
+
+@router.post("/api/logout", status_code=204)
+def logout(request: Request, response: Response, live: Live, actor: Anyone) -> None:
+    """Sign a browser out: its cookie is good no more."""
+    with live.audited(actor, "logout", f"user:{actor.name}"):
+        live.signing_in.forget(request.cookies.get(COOKIE) or "")
+    response.delete_cookie(COOKIE, path="/")
+
+
+@router.get("/first-steps", include_in_schema=False)
+def first_steps(
+    request: Request, live: Live, link: Annotated[str, Query(max_length=200)]
+) -> Response:
+    """Take the link that the server printed: it becomes a cookie, and leaves the address."""
+    stranger = Actor(id="nobody", name="nobody", role="")
+    with live.audited(stranger, "login.link", "server"):
+        secret = live.signing_in.by_link(link)
+    response = RedirectResponse("/", 303)
+    _set_cookie(request, response, secret)
+    return response
+
+
+def _set_cookie(request: Request, response: Response, secret: str) -> None:
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=int(STAY.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )

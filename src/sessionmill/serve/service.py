@@ -1,0 +1,248 @@
+"""The live parts of one server, and what may be asked of them: by routes, the scheduler, commands.
+
+Every change leaves an audit row, one that was refused or failed as well. Rows of runs are made
+from the facts' own rows, so that none is missing whatever became of the server meanwhile.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from sessionmill.app import App, Reprocessed, now
+from sessionmill.collect.discover import walk
+from sessionmill.collect.known import find_again
+from sessionmill.collect.roots import Root
+from sessionmill.errors import Busy, SessionmillError, UsageError
+from sessionmill.plugins import Processor
+from sessionmill.run.tally import Tally
+from sessionmill.serve.access import NotAllowed, may_read_content
+from sessionmill.serve.answers import Answers
+from sessionmill.serve.signing_in import SigningIn
+from sessionmill.shadow import Comparison
+from sessionmill.store.control import Actor, AuditRow, Control
+from sessionmill.store.runs import runs_since
+from sessionmill.vendor.records import DayUsage, Point
+from sessionmill.view import transcript
+from sessionmill.view.changes import By
+from sessionmill.view.reports import Rows
+
+log = structlog.get_logger()
+
+SCHEDULER = Actor(id="scheduler", name="scheduler", role="admin")
+
+
+class Service:
+    """What one server does, whoever asks; safe for threads."""
+
+    def __init__(self, app: App, control: Control, roots: Sequence[Root]) -> None:
+        self.app, self.control, self.roots = app, control, list(roots)
+        self.answers = Answers(lambda: app.facts.commit_number)
+        self.signing_in = SigningIn(control, now)
+        self._background: list[threading.Thread] = []
+        #: Runs that began before it have their audit rows, but for those that went on then.
+        self._copied: datetime | None = None
+
+    # ── runs ──
+
+    def run(
+        self,
+        names: Sequence[str],
+        actor: Actor,
+        *,
+        budget: float | None = None,
+        due_only: bool = False,
+        run_ids: dict[str, str] | None = None,
+    ) -> list[Tally]:
+        """Run processors over what the roots hold now; `budget` is in seconds.
+
+        Raises ProcessorUnknown, ProcessorUnusable and AlreadyRunning.
+        """
+        with self._refusals_audited(names, actor):
+            processors = self._named(names)
+            return self._run(processors, actor, budget=budget, due_only=due_only, run_ids=run_ids)
+
+    def start(self, name: str, actor: Actor) -> str:
+        """Begin a run that goes on by itself; return its id. Raises as `run` does."""
+        run_id = uuid.uuid4().hex
+        with self._refusals_audited([name], actor):
+            [processor] = self._named([name])
+        thread = threading.Thread(
+            target=self._run_alone, args=(processor, actor, run_id), name=f"run {name}"
+        )
+        self._background = [one for one in self._background if one.is_alive()] + [thread]
+        thread.start()
+        return run_id
+
+    def _run_alone(self, processor: Processor, actor: Actor, run_id: str) -> None:
+        try:
+            with self._refusals_audited([processor.name], actor):
+                self._run([processor], actor, run_ids={processor.name: run_id})
+        except Exception:
+            log.exception("run failed", processor=processor.name, run_id=run_id)
+
+    def _named(self, names: Sequence[str]) -> list[Processor]:
+        processors = self.app.registry.named(names)
+        for processor in processors:
+            self.app.running.refuse(processor.name)
+        return processors
+
+    def _run(
+        self,
+        processors: list[Processor],
+        actor: Actor,
+        *,
+        budget: float | None = None,
+        due_only: bool = False,
+        run_ids: dict[str, str] | None = None,
+    ) -> list[Tally]:
+        try:
+            return self.app.run(
+                processors,
+                walk(self.roots),
+                actor=actor.id,
+                budget=budget,
+                due_only=due_only,
+                run_ids=run_ids,
+            )
+        finally:
+            self.copy_runs()
+
+    def copy_runs(self) -> None:
+        """Make audit rows of the runs that have none yet; what fails is done by the next call."""
+        goes_on = [run.since for run in self.app.running.under_way().values()]
+        since = min([now(), *goes_on])
+        try:
+            self.control.audit.copy_runs(runs_since(self.app.facts.cursor(), self._copied))
+        except SessionmillError as error:
+            log.warning("audit rows of runs are not written yet", reason=str(error))
+        else:
+            self._copied = since
+
+    @contextmanager
+    def _refusals_audited(self, names: Sequence[str], actor: Actor) -> Iterator[None]:
+        """Write an audit row for each processor of a run that is refused, or that fails."""
+        try:
+            yield
+        except Exception as error:
+            result = "refused" if isinstance(error, SessionmillError) else "failed"
+            for name in names or ["all"]:
+                self.note(
+                    actor,
+                    f"run_session_processor:{name}",
+                    f"job:session-processor:{name}",
+                    result,
+                    _reason(error),
+                )
+            raise
+
+    # ── changes ──
+
+    def retry(
+        self, actor: Actor, processor: str | None, session: str | None
+    ) -> list[tuple[Any, ...]]:
+        """Make failing and dead sessions due now; return (processor, session key) pairs."""
+        with self.audited(actor, "retry", _resource(processor, session)) as details:
+            rows = self.app.store.beside().make_due(processor, session)
+            details["sessions"] = len(rows)
+            return rows
+
+    def reprocess(self, actor: Actor, name: str, session: str | None) -> Reprocessed:
+        """Let a processor read anew what can be read; of one transcript, or all."""
+        with self.audited(actor, "reprocess", _resource(name, session)) as details:
+            [processor] = self._named([name])
+            key = None if session is None else self.app.store.beside().resolve(session)
+            try:
+                done = self.app.reprocess(processor, key, actor=actor.id)
+            finally:
+                self.copy_runs()
+            details.update(anew=done.anew, kept=done.kept)
+            return done
+
+    def compare(
+        self, actor: Actor, name: str, session_key: str | None, *, by: By, swapping: bool
+    ) -> Comparison:
+        """Compare a processor's loaded version with what is stored; swap its rows in when told."""
+        action = "reprocess.swap" if swapping else "reprocess.compare"
+        with self.audited(actor, action, _resource(name, session_key)) as details:
+            [processor] = self.app.registry.named([name])
+            done = self.app.compare(
+                processor, session_key, by=by, swapping=swapping, actor=actor.id
+            )
+            details["transcripts"] = done.transcripts
+            return done
+
+    def take_in_vendor_usage(
+        self, actor: Actor, usage: list[DayUsage], points: list[Point], said: dict[str, str]
+    ) -> None:
+        """Take in what the vendor counted."""
+        with self.audited(actor, "vendor_usage.import", "facts") as details:
+            details.update(days=len(usage), points=len(points), names=len(said))
+            self.app.take_in_vendor_usage(usage, points, said)
+
+    # ── looks ──
+
+    def select(self, actor: Actor, query: str, *, limit: int, timeout: float) -> Rows:
+        """Ask the facts anything, in SQL; ended after `timeout` seconds."""
+        with self.audited(actor, "sql", "facts") as details:
+            rows = self.app.select(query, limit=limit, timeout=timeout)
+            details["rows"] = len(rows.values)
+            return rows
+
+    def turns(
+        self, actor: Actor, session_key: str, *, after: int, limit: int, characters: int
+    ) -> Rows:
+        """Return a page of what a transcript says. The look is written down before it is had."""
+        known = self.app.transcript(session_key)
+        with self.audited(actor, "content.read", f"session:{known.session_key}") as details:
+            details["after"] = after
+            if not may_read_content(actor, known.username):
+                raise NotAllowed(actor, f"read what {known.username} said")
+            found, spool = find_again(known), self.app.facts.spool
+            return transcript.page(found, spool, after=after, limit=limit, characters=characters)
+
+    # ── the audit trail ──
+
+    @contextmanager
+    def audited(self, actor: Actor, action: str, resource: str) -> Iterator[dict[str, Any]]:
+        """Write one audit row of what happens within, and how it ended.
+
+        Yields the row's details, to be added to. Raises ControlUnreadable where no row can be
+        written: what leaves no trace is not given.
+        """
+        details: dict[str, Any] = {}
+        try:
+            yield details
+        except Exception as error:
+            result = "refused" if isinstance(error, UsageError | Busy | NotAllowed) else "failed"
+            self.note(actor, action, resource, result, details | _reason(error))
+            raise
+        self.note(actor, action, resource, "ok", details)
+
+    def note(
+        self, actor: Actor, action: str, resource: str, result: str, details: dict[str, Any]
+    ) -> None:
+        """Write an audit row of something that is over."""
+        self.control.audit.write(AuditRow(now(), actor.id, action, resource, result, details))
+
+    @property
+    def folder(self) -> Path:
+        """The data directory."""
+        return self.app.config.folder
+
+
+def _resource(processor: str | None, session: str | None) -> str:
+    return f"processor:{processor or 'all'}" + (f" session:{session}" if session else "")
+
+
+def _reason(error: Exception) -> dict[str, Any]:
+    """Tell why, without a plugin's words: an unexpected error's message may hold anything."""
+    ours = isinstance(error, SessionmillError)
+    return {"error": type(error).__name__} | ({"reason": str(error)[:300]} if ours else {})

@@ -1,0 +1,126 @@
+"""The audit trail: who did what, with what result. Rows are added, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from sessionmill.store.control.tables import audit
+from sessionmill.store.control.users import naive
+
+if TYPE_CHECKING:
+    from sessionmill.store.control.database import Control
+
+#: Figures of a run that its audit row tells.
+_FIGURES = (
+    "run_id",
+    "version",
+    "seconds",
+    "seen",
+    "scanned",
+    "processed",
+    "skipped",
+    "capped",
+    "errors",
+    "items_extracted",
+)
+_AT_ONCE = 1000
+
+
+class AuditRow(msgspec.Struct, frozen=True):
+    """What somebody did."""
+
+    #: UTC.
+    at: datetime
+    actor: str
+    action: str
+    resource: str
+    #: `ok`, `refused`, `failed`; of a run: how it ended.
+    result: str
+    details: dict[str, Any]
+    #: Its place in the trail; 0 before it has one.
+    id: int = 0
+
+
+class AuditLog:
+    """The audit trail of one control store."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def write(self, row: AuditRow) -> None:
+        """Add a row. Raises ControlUnreadable."""
+        with self._control.begin() as connection:
+            connection.execute(audit.insert().values(_values(row)))
+
+    def rows(
+        self,
+        since: datetime | None = None,
+        action: str | None = None,
+        limit: int = 100,
+        before: int | None = None,
+    ) -> list[AuditRow]:
+        """Return the newest `limit` rows, the newest first.
+
+        Since a time (UTC); of an action, or of all that begin with it and a colon or a dot; from
+        behind the row with the id `before`.
+        """
+        wanted = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
+        if since is not None:
+            wanted = wanted.where(audit.c.at >= naive(since))
+        if action is not None:
+            begins = [audit.c.action.startswith(action + end, autoescape=True) for end in ":."]
+            wanted = wanted.where(sa.or_(audit.c.action == action, *begins))
+        if before is not None:
+            wanted = wanted.where(audit.c.id < before)
+        with self._control.begin() as connection:
+            return [_row(row) for row in connection.execute(wanted).mappings()]
+
+    def copy_runs(self, runs: Iterable[Mapping[str, Any]]) -> int:
+        """Add a row for each row of the facts' `runs` that has none; return how many."""
+        by_id = {run["run_id"]: run for run in runs}
+        ids, added = list(by_id), 0
+        for first in range(0, len(ids), _AT_ONCE):
+            some = ids[first : first + _AT_ONCE]
+            with self._control.begin() as connection:
+                known = sa.select(audit.c.run_id).where(audit.c.run_id.in_(some))
+                missing = set(some).difference(connection.execute(known).scalars())
+                rows = [_of_run(by_id[run_id]) for run_id in some if run_id in missing]
+                if rows:
+                    connection.execute(audit.insert(), rows)
+                added += len(rows)
+        return added
+
+
+def _values(row: AuditRow) -> dict[str, Any]:
+    return {
+        "at": naive(row.at),
+        "actor": row.actor,
+        "action": row.action,
+        "resource": row.resource,
+        "result": row.result,
+        "details": row.details,
+    }
+
+
+def _row(row: Any) -> AuditRow:
+    at = row["at"].replace(tzinfo=UTC)
+    told = {name: row[name] for name in ("actor", "action", "resource", "result", "details", "id")}
+    return AuditRow(at=at, **told)
+
+
+def _of_run(run: Mapping[str, Any]) -> dict[str, Any]:
+    name = run["processor_name"]
+    row = AuditRow(
+        at=(run["started_at"] + timedelta(seconds=run["seconds"])).replace(tzinfo=UTC),
+        actor=run["actor"],
+        action=f"run_session_processor:{name}",
+        resource=f"job:session-processor:{name}",
+        result=run["outcome"],
+        details={"processor": name} | {figure: run[figure] for figure in _FIGURES},
+    )
+    return _values(row) | {"run_id": run["run_id"]}

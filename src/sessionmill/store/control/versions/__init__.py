@@ -1,0 +1,1 @@
+"""What brought the control store to each version."""
