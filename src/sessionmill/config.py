@@ -21,6 +21,9 @@ from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_ro
 from sessionmill.errors import UsageError
 from sessionmill.prices import Price, configured
 
+#: What only the service reads, by `sessionmill.settings`.
+SERVICE_SECTIONS = ("serve", "scheduler")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
@@ -69,6 +72,9 @@ def _prices(text: str, path: Path) -> tuple[Price, ...]:
 
 def _config(folder: Path, said: dict[str, Any], path: Path, prices: tuple[Price, ...]) -> Config:
     said.pop("prices", None)
+    for section in SERVICE_SECTIONS:
+        if not isinstance(said.pop(section, {}), dict):
+            raise UsageError(f"{path}: {section} is a table")
     processors = said.pop("processors", {})
     if said:
         raise UsageError(f"{path} has an unknown setting {min(said)!r}")
@@ -127,6 +133,11 @@ def _of_this_machine(username: str, environ: Mapping[str, str]) -> list[Root]:
         *([codex_root(Path(codex).expanduser(), username)] if codex else []),
         codex_root(home / ".codex", username, expected=False),
     ]
+
+
+def environment() -> Mapping[str, str]:
+    """Return the variables of this process, for what is handed them."""
+    return os.environ
 
 
 def os_user() -> str:
