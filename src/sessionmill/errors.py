@@ -8,10 +8,13 @@
     · NotOneSelect
     · NotVendorUsage
     · ServersOwn         a server decides that, while it holds the data directory
+    · PortTaken          the address can't be listened on
+    · NobodyCanSignIn    others could reach the server, and nobody could prove who they are
     · PeerMissing        another program is to be asked, and is not installed
     · NotComparable      an effectful processor cannot run beside itself
   - Busy                 somebody else is at it: wait, and try again
     · FactsInUse         another command holds the facts
+    · ServerRunning      another server holds the data directory
     · AlreadyRunning     this processor is running
     · ServerGone         a server held the facts, and gave no answer
   - StoreError           the data directory needs a person
@@ -102,6 +105,28 @@ class ServersOwn(UsageError):
         )
 
 
+class PortTaken(UsageError):
+    """The address cannot be listened on."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        super().__init__(
+            f"{host}:{port} can't be listened on: {error.strerror or error}. Nothing was begun. "
+            "Another port: --port N, or serve.port in config.toml; with 0 any that is free."
+        )
+
+
+class NobodyCanSignIn(UsageError):
+    """An address that others can reach, and nobody who could prove who asks."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(
+            f"On {host} others than this machine's users can ask, and no administrator can prove "
+            "who he is, so nothing was begun. First: sessionmill users add NAME --role admin "
+            "--password-stdin, or sessionmill tokens add NAME --name TOKEN. To serve this machine "
+            "alone: --host 127.0.0.1"
+        )
+
+
 class NotComparable(UsageError):
     """A processor that is to be run beside itself and writes what it likes."""
 
@@ -176,6 +201,17 @@ class AlreadyRunning(Busy):
         super().__init__(
             f"{name} is running already, since {since:%Y-%m-%d %H:%M:%S} UTC, for {actor}; a "
             "second run of it is refused, not queued."
+        )
+
+
+class ServerRunning(Busy):
+    """A second server for one data directory."""
+
+    def __init__(self, folder: Path, pid: int | None, url: str | None) -> None:
+        super().__init__(
+            f"A server (process {pid}) holds {folder} already, and answers at {url}. One data "
+            f"directory has one server. To end it: kill {pid or 'PID'}. To have a second one, name "
+            "another directory with --db DIR."
         )
 
 

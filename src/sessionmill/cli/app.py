@@ -42,6 +42,17 @@ _command(
 )
 _command(
     app,
+    "serve",
+    "serve:serve",
+    "Run processors on their cadence, and answer over HTTP, until it is told to end. Without"
+    " --sessions, --claude or --codex, and none in config.toml: $SESSION_DATA_DIR, or else the"
+    " agents' homes on this machine.",
+    "serve",
+    "serve --sessions /srv/transcripts --port 9000",
+    "serve --host 0.0.0.0 --no-browser",
+)
+_command(
+    app,
     "retry",
     "run:retry",
     "Make failing and dead sessions due at once; the next run tries them again. A dead letter is a"

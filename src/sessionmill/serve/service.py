@@ -232,6 +232,10 @@ class Service:
         """Write an audit row of something that is over."""
         self.control.audit.write(AuditRow(now(), actor.id, action, resource, result, details))
 
+    def close(self) -> None:
+        """Work out no report any more."""
+        self.answers.close()
+
     @property
     def folder(self) -> Path:
         """The data directory."""
