@@ -21,6 +21,7 @@ from sessionmill.config import Config
 from sessionmill.errors import ServerGone, SessionmillError, UsageError
 from sessionmill.plugins import Processor, Unusable
 from sessionmill.registry import Registry
+from sessionmill.run.stand_in import error_named
 from sessionmill.run.tally import Tally
 from sessionmill.run.values import decoder, packed
 from sessionmill.store.known import KnownTranscript, known_transcripts, resolve
@@ -76,7 +77,14 @@ def _refusal(answer: bytes) -> Exception:
         code, message = str(error["code"]), str(error["message"])
     except (ValueError, KeyError, TypeError):
         return SessionmillError(f"The server gave no answer that is understood: {answer[:200]!r}")
-    return UsageError(message) if code == "usage" else SessionmillError(message)
+    kind, _, name = code.partition(".")
+    if kind == "duckdb":
+        return error_named(name, message)
+    return (UsageError if kind in _WRONG else SessionmillError)(message)
+
+
+#: Codes of what the command line, and no state of things, is to blame for: exit status 2.
+_WRONG = frozenset({"usage", "processor_unknown", "session_unknown", "id_unknown"})
 
 
 class RemoteCursor:

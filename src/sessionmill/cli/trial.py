@@ -23,7 +23,9 @@ from sessionmill.contracts import RetryLater
 from sessionmill.errors import ProcessorUnusable, SessionmillError, SessionUnknown, UsageError
 from sessionmill.plugins import Processor, load
 from sessionmill.registry import Registry
+from sessionmill.remote import RemoteApp
 from sessionmill.store.known import known_transcripts, resolve
+from sessionmill.store.owner import serving
 from sessionmill.store.visit import visit
 from sessionmill.trial import Trial, transcript_at
 from sessionmill.view.reports import Rows
@@ -92,6 +94,8 @@ def _found(session: str, folder: Path) -> Found:
     """Return the transcript that a path names, or else what the facts know by that name."""
     if os.path.isfile(session):  # noqa: PTH113 - Path.is_file raises behind a closed folder
         return transcript_at(Path(session).absolute(), config.os_user())
+    if (owner := serving(folder)) is not None:
+        return find_again(RemoteApp(Config(folder), owner).transcript(session))
     with visit(folder) as facts:
         if facts is None:
             raise SessionUnknown(session, [])

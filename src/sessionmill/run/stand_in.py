@@ -147,7 +147,7 @@ class StandInConnection:
 
         def refuse(*_: object, **__: object) -> NoReturn:
             message = f"conn.{name} is refused to a processor. {_REFUSED[name]}"
-            raise self._told(_error("NotSupportedError", message))
+            raise self._told(error_named("NotSupportedError", message))
 
         return refuse
 
@@ -280,7 +280,7 @@ class StandInHost:
         return inserted[0] if inserted else 0
 
     def _fail(self, name: str, message: str) -> NoReturn:
-        raise _error(name, message)
+        raise error_named(name, message)
 
 
 # ── what crosses ──
@@ -305,11 +305,11 @@ def _from_stream(stream: bytes) -> pyarrow.Table:
 def _answer_in(reply: bytes) -> Any:
     succeeded, value = pickle.loads(reply)  # noqa: S301 - the owner of this process wrote it
     if not succeeded:
-        raise _error(*value)
+        raise error_named(*value)
     return value
 
 
-def _error(name: str, message: str) -> Exception:
+def error_named(name: str, message: str) -> Exception:
     """Return DuckDB's or Python's exception of that name, else a RuntimeError that tells it."""
     modules: list[Any] = [builtins]
     with contextlib.suppress(ImportError):

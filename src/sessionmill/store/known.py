@@ -83,7 +83,7 @@ def resolve(cursor: duckdb.DuckDBPyConnection, given: str) -> str:
     Of a session with several transcripts, its main one. Raises SessionUnknown.
     """
     rows = cursor.execute(statements("known")["matching"], {"given": given}).fetchall()
-    keys, sessions = [key for key, _ in rows], {session for _, session in rows}
+    keys, sessions = [key for key, *_ in rows], {(user, id_) for _, user, id_ in rows}
     if len(keys) > 1 and len(sessions) == 1:
         keys = [min(keys, key=lambda key: (path_kind(key) != "main", len(key)))]
     if len(keys) != 1 or not given:

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import msgpack
 from starlette.exceptions import HTTPException
 
-from sessionmill.errors import UsageError
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
 from sessionmill.run.values import decoder, packed
 from sessionmill.serve.access import NotAllowed
 from sessionmill.serve.api.asking import Admin, Live
+from sessionmill.serve.api.errors import answer
 from sessionmill.serve.service import Service
 from sessionmill.store.control import Actor
 from sessionmill.vendor.records import DayUsage, Point
@@ -42,15 +42,14 @@ async def operate(
         raise HTTPException(404, f"There is no operation {operation!r}.")
     arguments = decoder.decode(await request.body())
 
-    def work() -> bytes:
+    def work() -> Response:
         try:
             done = OPERATIONS[operation](live, actor, **arguments)
-        except duckdb.Error as error:
-            raise UsageError(f"DuckDB refuses it: {error}") from error
-        return msgpack.encode(packed(done))
+        except duckdb.Error as error:  # views read some of DuckDB's errors as answers
+            return answer(400, f"duckdb.{type(error).__name__}", str(error))
+        return Response(msgpack.encode(packed(done)), media_type="application/msgpack")
 
-    body = await anyio.to_thread.run_sync(work)
-    return Response(body, media_type="application/msgpack")
+    return await anyio.to_thread.run_sync(work)
 
 
 # ── operations ──

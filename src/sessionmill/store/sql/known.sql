@@ -37,7 +37,7 @@ UPDATE session_processor_state
 -- name: matching
 -- Transcripts by key, by session id, or by the start of either or of the file's name: those that
 -- match best, and whose session each is.
-SELECT session_key, (username, session_id)
+SELECT session_key, username, session_id
   FROM transcripts
  WHERE session_key = $given
     OR starts_with(session_key, $given)
