@@ -64,6 +64,7 @@ class EffectPass:
 
     def __post_init__(self) -> None:
         self._worker: Worker | None = None
+        self._transaction: EffectTransaction | None = None
         self._aborted = False
 
     def run(self, tasks: Sequence[Task], leftovers: Sequence[Leftover]) -> None:
@@ -118,10 +119,13 @@ class EffectPass:
         self.store.unmark(marked.processor, marked.batch)
 
     def abort(self) -> None:
-        """Kill the child, and begin nothing more; from another thread."""
+        """Kill the child, end its statement, and begin nothing more; from another thread."""
         self._aborted = True
-        if self._worker is not None:
-            self._worker.kill()
+        worker, transaction = self._worker, self._transaction  # which may end meanwhile
+        if worker is not None:
+            worker.kill()
+        if transaction is not None:
+            transaction.interrupt()
 
     def _over(self) -> bool:
         return self._aborted or self.tally.pause_reason is not None or self.over()
@@ -140,7 +144,11 @@ class EffectPass:
         try:
             worker = self._worker or self._start()
             with self.store.effect(self.processor, task.found) as transaction:
-                processed = self._converse(worker, task, transaction)
+                self._transaction = transaction
+                try:
+                    processed = self._converse(worker, task, transaction)
+                finally:
+                    self._transaction = None
                 self._settle(task, processed, transaction)
         except WorkerLost as lost:
             self._drop_worker()
