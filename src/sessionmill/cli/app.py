@@ -120,9 +120,9 @@ _command(
     app,
     "health",
     "health:health",
-    "Judge how all goes, check by check: whether processors run and succeed, how far they are behind,"
-    " what fails, the disk, the facts, the roots; and what to do. The roots are those of `run`. Exit"
-    " status 1 if any check finds an error.",
+    "Judge how all goes, check by check: whether processors run and succeed, how far they are"
+    " behind, what fails, the disk, the facts, the roots; and what to do. The roots are those of"
+    " `run`. Exit status 1 if any check finds an error.",
     "health",
     "health --sessions /srv/transcripts --json",
 )

@@ -1,18 +1,20 @@
-"""The command that judges: health, where no server runs that would."""
+"""The command that judges: how all goes, as a server says it, or as it is where none runs."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from sessionmill import __version__, config
+from sessionmill import __version__
 from sessionmill.app import App, now
-from sessionmill.cli.common import Db, Dirs, Json, Specs, open_app
+from sessionmill.cli.common import Db, Dirs, Json, Specs, given_roots, open_app
 from sessionmill.cli.output import print_json, print_line, print_rows, warn
+from sessionmill.collect.roots import Root
+from sessionmill.remote import RemoteApp
 from sessionmill.view import look_around
 from sessionmill.view.checks import STATUSES
-from sessionmill.view.health import Health, Surroundings, gather
+from sessionmill.view.health import Surroundings, gather
 from sessionmill.view.health import health as judge
 from sessionmill.view.reports import Rows
 
@@ -30,25 +32,24 @@ def health(
 
     The roots, without any that are named, are those of `run` without any.
     """
-    roots = look_around.look_at_roots(config.roots(sessions or [], claude or [], codex or [], None))
     with open_app(db, processor) as app:
-        found = _found(app, roots)
+        roots = given_roots(app, sessions, claude, codex, None)
+        document = app.health() if isinstance(app, RemoteApp) else _document(app, roots)
     if json:
-        print_json(found.detailed(__version__))
+        print_json(document)
     else:
-        _print(found)
-    wrong = [name for name, check in found.checks.items() if check.status == "error"]
+        _print(document)
+    wrong = [name for name, said in document["checks"].items() if said["status"] == "error"]
     if wrong:
-        warn(f"these checks found an error: {', '.join(wrong)}")
+        warn(f"error: {', '.join(wrong)}")
     return 1 if wrong else 0
 
 
-def _found(app: App, roots: dict[str, look_around.RootCondition]) -> Health:
+def _document(app: App, roots: list[Root]) -> dict[str, Any]:
     folder = app.config.folder
     noted = look_around.noted_commit(folder)
-    gathered = gather(
-        app.facts.cursor(), list(app.registry.usable.values()), now(), noted_commit=noted
-    )
+    processors = list(app.registry.usable.values())
+    gathered = gather(app.facts.cursor(), processors, now(), noted_commit=noted)
     around = Surroundings(
         now=gathered.at,
         unusable=app.registry.unusable,
@@ -56,19 +57,24 @@ def _found(app: App, roots: dict[str, look_around.RootCondition]) -> Health:
         facts_bytes=look_around.facts_bytes(folder),
         facts_notice=app.facts.notice,
         control=look_around.look_at_control(folder),
-        # Without any here, transcripts come from where only the next `run` will be told.
-        roots=roots or None,
+        workers=look_around.look_at_workers(app.facts.spool),
+        # Where this machine has none, only the next `run` is told where transcripts come from.
+        roots=look_around.look_at_roots(roots) or None,
     )
-    return judge(gathered, around)
+    return judge(gathered, around).detailed(__version__)
 
 
-def _print(found: Health) -> None:
+def _print(document: dict[str, Any]) -> None:
     worst_first = sorted(
-        found.checks.items(), key=lambda item: STATUSES.index(item[1].status), reverse=True
+        document["checks"].items(),
+        key=lambda item: STATUSES.index(item[1]["status"]),
+        reverse=True,
     )
-    rows = [(check.status, name, check.sentence) for name, check in worst_first]
+    rows = [(said["status"], name, said["sentence"]) for name, said in worst_first]
     print_rows(Rows(["status", "check", "sentence"], rows), as_json=False)
-    for name, check in worst_first:
-        if check.to_do:
-            print_line(f"{name}: {check.to_do}")
-    print_line(f"\nIn all: {found.status}")
+    to_do = [f"{name}: {said['to_do']}" for name, said in worst_first if said["to_do"]]
+    if to_do:
+        print("\nWhat to do:")
+        for line in to_do:
+            print_line(line)
+    print(f"\nAll in all: {document['status']}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sessionmill.view import instance_checks, processor_checks
@@ -68,11 +68,11 @@ class Health:
         }
 
     def detailed(self, version: str) -> dict[str, Any]:
-        """Return everything as JSON: times as datetimes."""
+        """Return everything as JSON."""
         return {
             "status": self.status,
             "version": version,
-            "at": self.at,
+            "at": _plain(self.at),
             "checks": {name: _detailed(found) for name, found in self.checks.items()},
         }
 
@@ -109,5 +109,13 @@ def _detailed(found: Found) -> dict[str, Any]:
         "status": found.status,
         "sentence": found.sentence,
         "to_do": found.to_do,
-        "details": dict(found.details),
+        "details": _plain(found.details),
     }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return value

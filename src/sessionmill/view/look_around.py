@@ -1,4 +1,4 @@
-"""Looks at what health is told of beside the facts: roots, the disk, the control store.
+"""Looks at what health is told of beside the facts: roots, the disk, the control store, workers.
 
 The edge of health: nothing else of it touches this machine.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sessionmill.collect.roots import Root
 from sessionmill.paths import written
+from sessionmill.run.supervise import Worker, WorkerLost
 from sessionmill.view.surroundings import Condition, RootCondition
 
 #: Seconds that a question to the control store may wait for who writes it.
@@ -71,6 +72,21 @@ def look_at_control(folder: Path) -> Condition | None:
             store.execute("SELECT count(*) FROM sqlite_master").fetchall()
     except sqlite3.Error as error:
         return Condition(f"{path.name}: {error}")
+    return Condition()
+
+
+def look_at_workers(spool: Path) -> Condition:
+    """Start a worker without processors, and end it: some tenths of a second."""
+    try:
+        worker = Worker([], spool)
+    except OSError as error:
+        return Condition(str(error))
+    try:
+        worker.ready()
+    except WorkerLost as lost:
+        return Condition(lost.reason)
+    finally:
+        worker.close()
     return Condition()
 
 
