@@ -9,12 +9,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from histories import PLENTY, ROOT, USAGE, History, everything, processor, scheduled, well
+from histories import ROOT, USAGE, History, everything, processor, scheduled, well
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionmill.plugins import Unusable
-from sessionmill.store.facts import KEPT_FREE
 from sessionmill.testing import FakeClock
 from sessionmill.view.checks import STATUSES, Found, Status, span, worst
 from sessionmill.view.health import (
@@ -247,7 +246,3 @@ def test_times_are_told_as_utc(history: History) -> None:
 )
 def test_a_span_is_said_in_whole_units_rounded_down(seconds: float, said: str) -> None:
     assert span(timedelta(seconds=seconds)) == said
-
-
-def test_a_large_store_has_plenty_of_room() -> None:
-    assert PLENTY > 100 * KEPT_FREE
