@@ -23,7 +23,7 @@ from sessionmill.store.memory import MemoryFacts
 from sessionmill.store.progress import naive, write_states
 from sessionmill.store.run_store import FactsRunStore
 from sessionmill.testing import FakeClock
-from sessionmill.view.checks import Found as Check
+from sessionmill.view.checks import Judgement
 from sessionmill.view.health import (
     Condition,
     Gathered,
@@ -183,7 +183,9 @@ class History:
     def health(self, *processors: Processor, around: Surroundings | None = None) -> Health:
         return health(self.gathered(*processors), around or self.surroundings())
 
-    def check(self, name: str, *processors: Processor, around: Surroundings | None = None) -> Check:
+    def check(
+        self, name: str, *processors: Processor, around: Surroundings | None = None
+    ) -> Judgement:
         """Return what one check found."""
         return self.health(*processors, around=around).checks[name]
 

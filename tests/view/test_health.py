@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sessionmill.plugins import Unusable
 from sessionmill.testing import FakeClock
-from sessionmill.view.checks import STATUSES, Found, Status, span, worst
+from sessionmill.view.checks import STATUSES, Judgement, Status, span, worst
 from sessionmill.view.health import (
     Condition,
     Health,
@@ -173,7 +173,7 @@ def test_a_server_that_was_down_for_days_alarms_nobody_when_it_is_up_again(
 
 @given(st.lists(st.sampled_from(STATUSES)))
 def test_the_whole_is_the_worst_of_all_checks(statuses: list[Status]) -> None:
-    checks = {str(n): Found(status, "") for n, status in enumerate(statuses)}
+    checks = {str(n): Judgement(status, "") for n, status in enumerate(statuses)}
     judged = Health(FakeClock()(), checks)
     for status in ("error", "warning", "unknown", "ok"):
         if status in statuses:

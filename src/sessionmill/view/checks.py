@@ -13,7 +13,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Judgement:
     """What one check found."""
 
     status: Status

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sessionmill.view import instance_checks, processor_checks
-from sessionmill.view.checks import Found, Status, worst
+from sessionmill.view.checks import Judgement, Status, worst
 from sessionmill.view.gathered import Gathered, OfProcessor, gather
 from sessionmill.view.processor_checks import Watched
 from sessionmill.view.surroundings import (
@@ -29,9 +29,9 @@ from sessionmill.view.surroundings import (
 
 __all__ = [
     "Condition",
-    "Found",
     "Gathered",
     "Health",
+    "Judgement",
     "OfProcessor",
     "Pace",
     "RootCondition",
@@ -52,7 +52,7 @@ class Health:
     """What all checks found, by name; those of a processor are named `<processor>.<check>`."""
 
     at: datetime
-    checks: Mapping[str, Found]
+    checks: Mapping[str, Judgement]
 
     @property
     def status(self) -> Status:
@@ -89,7 +89,7 @@ def health(gathered: Gathered | None, around: Surroundings) -> Health:
     for unusable in around.unusable:
         to_do = "Mend or remove it: sessionmill processors"
         details = {"reason": unusable.reason}
-        found = Found("error", "This processor can't run.", to_do, details)
+        found = Judgement("error", "This processor can't run.", to_do, details)
         checks[f"{unusable.name}.{BUILT}"] = found
     return Health(around.now, checks)
 
@@ -98,13 +98,13 @@ def _pace(of: OfProcessor, around: Surroundings) -> Pace:
     return around.paces.get(of.name) or Pace(of.cadence, of.cadence)
 
 
-def _short(found: Found) -> dict[str, Any]:
+def _short(found: Judgement) -> dict[str, Any]:
     if found.status == "ok":
         return {"status": found.status}
     return {"status": found.status, "sentence": found.sentence}
 
 
-def _detailed(found: Found) -> dict[str, Any]:
+def _detailed(found: Judgement) -> dict[str, Any]:
     return {
         "status": found.status,
         "sentence": found.sentence,

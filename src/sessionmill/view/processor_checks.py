@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sessionmill.view.checks import Found, Status, late, span
+from sessionmill.view.checks import Judgement, Status, late, span
 from sessionmill.view.doctor import many
 from sessionmill.view.gathered import OfProcessor
 from sessionmill.view.surroundings import Pace, Scheduled, Scheduler
@@ -63,10 +63,10 @@ class Watched:
         return last is not None and self.at - last <= self.pace.warn_after
 
 
-Check = Callable[[Watched], Found]
+Check = Callable[[Watched], Judgement]
 
 
-def last_run(watched: Watched) -> Found:
+def last_run(watched: Watched) -> Judgement:
     """Whether it is run when it is due, and its runs come to their end."""
     of, pace = watched.of, watched.pace
     running_since = watched.scheduled.running_since
@@ -80,63 +80,63 @@ def last_run(watched: Watched) -> Found:
     if of.last_run_at is None:
         return _never_ran(watched)
     if of.last_run_at > watched.at + timedelta(minutes=1):
-        return Found("unknown", "Its last run is noted ahead of now.", details=details)
+        return Judgement("unknown", "Its last run is noted ahead of now.", details=details)
     overdue = late(watched.since(of.last_run_at), pace.warn_after, pace.fail_after)
     if overdue != "ok":
         ago, cadence = span(watched.at - of.last_run_at), span(pace.cadence)
         sentence = f"Its last run began {ago} ago, and one is due every {cadence}."
         to_do = f"See that something runs it; now, by hand: sessionmill run {of.name}"
-        return Found(overdue, sentence, to_do, details)
+        return Judgement(overdue, sentence, to_do, details)
     return _ended(watched, watched.at - of.last_run_at, details)
 
 
-def _ended(watched: Watched, ago: timedelta, details: dict[str, Any]) -> Found:
+def _ended(watched: Watched, ago: timedelta, details: dict[str, Any]) -> Judgement:
     of = watched.of
     if of.broken_in_a_row >= BROKEN_IN_A_ROW:
         sentence = f"Its last {many(of.broken_in_a_row, 'run')} were broken off."
-        return Found("warning", sentence, f"See how: sessionmill run {of.name}", details)
+        return Judgement("warning", sentence, f"See how: sessionmill run {of.name}", details)
     if of.last_outcome == "errors" and not of.failing and not of.dead:
         sentence = (
             f"Its last run met {many(of.last_errors, 'error')} that no session is to blame for."
         )
-        return Found("warning", sentence, "See which: sessionmill doctor", details)
-    return Found("ok", f"It ran {span(max(timedelta(), ago))} ago.", details=details)
+        return Judgement("warning", sentence, "See which: sessionmill doctor", details)
+    return Judgement("ok", f"It ran {span(max(timedelta(), ago))} ago.", details=details)
 
 
-def _running(watched: Watched, since: datetime) -> Found:
+def _running(watched: Watched, since: datetime) -> Judgement:
     lasted = watched.at - since
     status: Status = "ok"
     if lasted > max(LONG_RUN, watched.pace.fail_after):
         status = "warning" if watched.moves else "error"
     sentence = f"A run has been going on for {span(max(timedelta(), lasted))}."
     to_do = "If it moves no more, restart the service: nothing is lost" if status != "ok" else ""
-    return Found(status, sentence, to_do, {"running_since": since})
+    return Judgement(status, sentence, to_do, {"running_since": since})
 
 
-def _never_ran(watched: Watched) -> Found:
+def _never_ran(watched: Watched) -> Judgement:
     scheduler, name = watched.scheduler, watched.of.name
     to_do = f"sessionmill run {name}"
     if scheduler is None or not scheduler.alive:
-        return Found("unknown", "It has never run.", to_do)
+        return Judgement("unknown", "It has never run.", to_do)
     overdue = late(
         watched.at - scheduler.started_at, watched.pace.warn_after, watched.pace.fail_after
     )
     details = {"next_at": watched.scheduled.next_at}
     if overdue == "ok":
-        return Found("ok", "It has not run yet; its first run is due.", details=details)
-    return Found(overdue, "It has never run, though its first run was due.", to_do, details)
+        return Judgement("ok", "It has not run yet; its first run is due.", details=details)
+    return Judgement(overdue, "It has never run, though its first run was due.", to_do, details)
 
 
-def last_success(watched: Watched) -> Found:
+def last_success(watched: Watched) -> Judgement:
     """Whether runs still succeed: one does that ends well, or that processes something."""
     of, pace = watched.of, watched.pace
     details = {"last_success_at": of.last_success_at}
     if of.last_run_at is None or of.first_run_at is None:
-        return Found("ok", "It has not run yet.", details=details)
+        return Judgement("ok", "It has not run yet.", details=details)
     if of.is_paused:
-        return Found("ok", "It is paused.", details=details)
+        return Judgement("ok", "It is paused.", details=details)
     if of.last_success_at == of.last_run_at:
-        return Found("ok", "Its last run succeeded.", details=details)
+        return Judgement("ok", "Its last run succeeded.", details=details)
     reference = of.last_success_at or of.first_run_at
     status = late(watched.since(reference), pace.warn_after, pace.fail_after)
     ago = span(max(timedelta(), watched.at - reference))
@@ -146,36 +146,36 @@ def last_success(watched: Watched) -> Found:
         else f"No run has succeeded for {ago}."
     )
     to_do = f"See why: sessionmill status {of.name}" if status != "ok" else ""
-    return Found(status, sentence, to_do, details)
+    return Judgement(status, sentence, to_do, details)
 
 
-def lag(watched: Watched) -> Found:
+def lag(watched: Watched) -> Judgement:
     """Whether what is new is read soon enough."""
     of, pace = watched.of, watched.pace
     details = {"pending": of.pending, "waiting_since": of.waiting_since}
     if of.is_paused:
-        return Found("ok", f"It is paused; {_waiting(of.pending)}.", details=details)
+        return Judgement("ok", f"It is paused; {_waiting(of.pending)}.", details=details)
     if of.waiting_since is None:
         sentence = "Nothing waits." if not of.pending else f"New to it: {_waiting(of.pending)}."
-        return Found("ok", sentence, details=details)
+        return Judgement("ok", sentence, details=details)
     waited = watched.since(of.waiting_since)
     status = late(waited, pace.warn_after, pace.fail_after)
     if status == "ok":
-        return Found("ok", f"{_waiting(of.pending).capitalize()}.", details=details)
+        return Judgement("ok", f"{_waiting(of.pending).capitalize()}.", details=details)
     sentence = f"{_waiting(of.pending).capitalize()}, one of them for {span(waited)}"
     if watched.moves:
         status = "error" if waited > LONG_BACKLOG else "warning"
         to_do = "Nothing, while it becomes less; else give it more time: a shorter cadence"
-        return Found(status, f"{sentence}; they are being worked off.", to_do, details)
+        return Judgement(status, f"{sentence}; they are being worked off.", to_do, details)
     to_do = f"See why: sessionmill status {of.name}, and sessionmill doctor"
-    return Found(status, f"{sentence}.", to_do, details)
+    return Judgement(status, f"{sentence}.", to_do, details)
 
 
 def _waiting(count: int) -> str:
     return f"{many(count, 'transcript')} {'waits' if count == 1 else 'wait'}"
 
 
-def failing(watched: Watched) -> Found:
+def failing(watched: Watched) -> Judgement:
     """Whether it fails on a good part of all sessions, or of those that it tried lately."""
     of = watched.of
     failed = of.failing + of.dead
@@ -187,33 +187,33 @@ def failing(watched: Watched) -> Found:
         "tried_lately": of.tried_lately,
     }
     if not failed:
-        return Found("ok", "It fails on no session.", details=details)
+        return Judgement("ok", "It fails on no session.", details=details)
     share, sentence = failed / of.tried, f"It fails on {failed:,} of {many(of.tried, 'session')}."
     if of.failing_lately >= FEW and of.failing_lately / of.tried_lately > share:
         share = of.failing_lately / of.tried_lately
         tried = many(of.tried_lately, "session")
         sentence = f"It fails on {of.failing_lately:,} of {tried} tried in the last day."
     if share <= SOME:
-        return Found("ok", sentence, details=details)
+        return Judgement("ok", sentence, details=details)
     to_do = f"sessionmill status {of.name} shows each error: mend the cause, then retry"
-    return Found("error" if share > MOST else "warning", sentence, to_do, details)
+    return Judgement("error" if share > MOST else "warning", sentence, to_do, details)
 
 
-def dead_letters(watched: Watched) -> Found:
+def dead_letters(watched: Watched) -> Judgement:
     """Whether sessions wait for a person, since it failed on them as often as it may."""
     dead, name = watched.of.dead, watched.of.name
     if not dead:
-        return Found("ok", "There are none.")
+        return Judgement("ok", "There are none.")
     sentence = f"It has given {many(dead, 'session')} up."
     to_do = f"Mend the cause that sessionmill status {name} shows, then: sessionmill retry {name}"
-    return Found("warning", sentence, to_do, {"dead": dead})
+    return Judgement("warning", sentence, to_do, {"dead": dead})
 
 
-def paused(watched: Watched) -> Found:
+def paused(watched: Watched) -> Judgement:
     """Whether it has asked to be run later, since what it depends on is away."""
     of = watched.of
     if not of.is_paused:
-        return Found("ok", "It is not paused.")
+        return Judgement("ok", "It is not paused.")
     lasted = watched.at - (of.paused_since or watched.at)
     status: Status = "error" if lasted > LONG_PAUSE else "warning"
     details = {"since": of.paused_since, "resume_at": of.resume_at, "reason": of.pause_reason}
@@ -221,10 +221,10 @@ def paused(watched: Watched) -> Found:
         f"It has been paused for {span(max(timedelta(), lasted))}: what it depends on is away."
     )
     to_do = "It is tried again at most an hour later. If that does not help, mend what is away"
-    return Found(status, sentence, to_do, details)
+    return Judgement(status, sentence, to_do, details)
 
 
-def silence(watched: Watched) -> Found:
+def silence(watched: Watched) -> Judgement:
     """Whether nothing new has come for long, where something once came."""
     of = watched.of
     details = {"runs": of.silent_in_a_row, "since": of.silent_since}
@@ -233,12 +233,12 @@ def silence(watched: Watched) -> Found:
         sentence = (
             f"Its last {of.unseeing_in_a_row:,} runs saw no transcript, and earlier ones did."
         )
-        return Found("warning", sentence, to_do, details)
+        return Judgement("warning", sentence, to_do, details)
     lasted = watched.at - (of.silent_since or watched.at)
     if of.silent_in_a_row > SILENT_IN_A_ROW and lasted > SILENT_FOR:
         sentence = f"Its last {of.silent_in_a_row:,} runs, over {span(lasted)}, found nothing new."
-        return Found("warning", sentence, to_do, details)
-    return Found("ok", "It finds something to read now and then.", details=details)
+        return Judgement("warning", sentence, to_do, details)
+    return Judgement("ok", "It finds something to read now and then.", details=details)
 
 
 CHECKS: dict[str, Check] = {
