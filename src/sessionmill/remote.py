@@ -255,6 +255,10 @@ class RemoteApp:
         """Ask the facts anything, in SQL."""
         return _rows(self._server.call("select", query=query, limit=limit, timeout=timeout))
 
+    def health(self) -> dict[str, Any]:
+        """Return the server's own health, in detail, as JSON."""
+        return cast("dict[str, Any]", self._server.call("health"))
+
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names."""
         cursor = self.facts.cursor()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from sessionmill import __version__
+
 
 def _command(app: App, name: str, function: str, does: str, *examples: str) -> None:
     app.command(
@@ -19,7 +21,7 @@ app = App(
     help="A self-hosted pipeline over the transcripts that coding agents write.",
     help_epilogue="Example:\n  sessionmill run && sessionmill report usage --by day",
     help_format="plaintext",
-    version="0.1.0",
+    version=__version__,
     suppress_keyboard_interrupt=False,
 )
 _command(
@@ -124,6 +126,16 @@ _command(
     " at the facts of what was read so far.",
     "doctor",
     "doctor --sessions /srv/transcripts --json",
+)
+_command(
+    app,
+    "health",
+    "health:health",
+    "Judge how all goes, check by check: whether processors run and succeed, how far they are"
+    " behind, what fails, the disk, the facts, the roots; and what to do. The roots are those of"
+    " `run`. Exit status 1 if any check finds an error.",
+    "health",
+    "health --sessions /srv/transcripts --json",
 )
 _command(
     app,

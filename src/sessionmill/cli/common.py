@@ -113,11 +113,22 @@ def find(
     user: str | None,
 ) -> tuple[list[Root], Walk]:
     """Walk the roots that a command line names, or this machine's; or those of the server."""
+    found = given_roots(app, sessions, claude, codex, user)
+    return found, walk(found)
+
+
+def given_roots(
+    app: App | RemoteApp,
+    sessions: list[Path] | None,
+    claude: list[Path] | None,
+    codex: list[Path] | None,
+    user: str | None,
+) -> list[Root]:
+    """Return the roots that a command line names, or this machine's; or those of the server."""
     if isinstance(app, RemoteApp):
         given = {"sessions": sessions, "claude": claude, "codex": codex, "user": user}
         for name, value in given.items():
             if value:
                 raise ServersOwn(f"--{name}", f"serve.{name}", app.config.folder, app.pid)
-        return app.roots, walk(app.roots)
-    found = config.roots(sessions or [], claude or [], codex or [], user)
-    return found, walk(found)
+        return app.roots
+    return config.roots(sessions or [], claude or [], codex or [], user)
