@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +28,7 @@ from sessionmill.collect.roots import Root
 from sessionmill.errors import NobodyCanSignIn, PortTaken, ServerRunning
 from sessionmill.serve.access import Door, is_loopback, own_names
 from sessionmill.serve.api.app import create
+from sessionmill.serve.scheduling import scheduling
 from sessionmill.serve.service import Service
 from sessionmill.settings import Settings
 from sessionmill.store.control import Control
@@ -52,9 +53,6 @@ class Beginnings:
     open_app: Callable[[], App]
     #: Told, once it answers, its URL, and a link for a browser where there is one.
     ready: Callable[[str, str | None], None]
-    parts: list[Callable[[Service], contextlib.AbstractContextManager[None]]] = field(
-        default_factory=list
-    )
 
 
 def serve(given: Beginnings) -> None:
@@ -106,8 +104,9 @@ class _Life:
         """Answer until told to stop, then let go of everything in order."""
         with self._signals(), contextlib.ExitStack() as parts:
             self._service.copy_runs()
-            for part in self._given.parts:
-                parts.enter_context(part(self._service))
+            self._service.overview.start()
+            if self._given.settings.scheduler.enabled:
+                parts.enter_context(scheduling(self._service, self._given.settings.scheduler))
             announcing = threading.Thread(target=self._announce, daemon=True)
             announcing.start()
             self._server.run(sockets=[self._listening])

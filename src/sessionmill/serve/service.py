@@ -20,11 +20,12 @@ from sessionmill.app import App, Reprocessed, now
 from sessionmill.collect.discover import walk
 from sessionmill.collect.known import find_again
 from sessionmill.collect.roots import Root
-from sessionmill.errors import Busy, SessionmillError, UsageError
+from sessionmill.errors import AlreadyRunning, Busy, SessionmillError, UsageError
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
 from sessionmill.serve.access import NotAllowed, may_read_content
 from sessionmill.serve.answers import Answers
+from sessionmill.serve.overview import Overview
 from sessionmill.serve.signing_in import SigningIn
 from sessionmill.shadow import Comparison
 from sessionmill.store.control import Actor, AuditRow, Control
@@ -46,6 +47,7 @@ class Service:
         self.app, self.control, self.roots = app, control, list(roots)
         self.answers = Answers(lambda: app.facts.commit_number)
         self.signing_in = SigningIn(control, now)
+        self.overview = Overview(app, self.roots)
         self._background: list[threading.Thread] = []
         #: Runs that began before it have their audit rows, but for those that went on then.
         self._copied: datetime | None = None
@@ -104,7 +106,7 @@ class Service:
         run_ids: dict[str, str] | None = None,
     ) -> list[Tally]:
         try:
-            return self.app.run(
+            tallies = self.app.run(
                 processors,
                 walk(self.roots),
                 actor=actor.id,
@@ -114,6 +116,10 @@ class Service:
             )
         finally:
             self.copy_runs()
+            self.overview.hurry()
+        for tally in tallies:
+            _log_run(tally, actor)
+        return tallies
 
     def copy_runs(self) -> None:
         """Make audit rows of the runs that have none yet; what fails is done by the next call."""
@@ -132,6 +138,8 @@ class Service:
         try:
             yield
         except Exception as error:
+            if isinstance(error, AlreadyRunning) and actor == SCHEDULER:
+                raise  # it tries again by itself: no call of anybody's was refused
             result = "refused" if isinstance(error, SessionmillError) else "failed"
             for name in names or ["all"]:
                 self.note(
@@ -233,13 +241,22 @@ class Service:
         self.control.audit.write(AuditRow(now(), actor.id, action, resource, result, details))
 
     def close(self) -> None:
-        """Work out no report any more."""
+        """Work out no report any more, and look at nothing."""
+        self.overview.stop()
         self.answers.close()
 
     @property
     def folder(self) -> Path:
         """The data directory."""
         return self.app.config.folder
+
+
+def _log_run(tally: Tally, actor: Actor) -> None:
+    figures = {"processed": tally.processed, "errors": len(tally.errors), "capped": tally.capped}
+    write = log.warning if tally.errors or tally.pause_reason else log.info
+    if tally.scanned or tally.errors:
+        seconds = round(tally.seconds, 3)
+        write("run", processor=tally.processor, actor=actor.id, seconds=seconds, **figures)
 
 
 def _resource(processor: str | None, session: str | None) -> str:

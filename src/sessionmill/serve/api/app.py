@@ -49,6 +49,7 @@ def create(service: Service, door: Door, names: frozenset[str]) -> FastAPI:
         responses=errors.responses(),
     )
     app.state.service, app.state.door = service, door
+    metrics = service.overview.metrics
     errors.install(app)
     for part in (health, signing_in, reports, sessions, processing, people, local):
         app.include_router(part.router)
@@ -67,7 +68,8 @@ def create(service: Service, door: Door, names: frozenset[str]) -> FastAPI:
             response.headers.setdefault(name, value)
         response.headers.setdefault("Cache-Control", "no-store")
         seconds = time.perf_counter() - begun
-        route = getattr(request.scope.get("route"), "path", "none")
+        route = getattr(request.scope.get("route"), "path", None)
+        metrics.count_request(route, request.method, response.status_code, seconds)
         actor = getattr(request.state, "actor", None)
         log.debug(
             "request",

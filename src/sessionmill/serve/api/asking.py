@@ -11,8 +11,8 @@ from sessionmill.serve.service import Service
 from sessionmill.store.control import Actor
 
 
-def service(request: Request) -> Service:
-    """Return the server's live parts."""
+async def service(request: Request) -> Service:
+    """Return the server's live parts; async, so that it waits for no thread."""
     found: Service = request.app.state.service
     return found
 

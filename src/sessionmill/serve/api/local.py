@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import msgpack
 from starlette.exceptions import HTTPException
 
+from sessionmill import __version__
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
 from sessionmill.run.values import decoder, packed
@@ -138,6 +139,10 @@ def _select(
     return _rows(live.select(actor, query, limit=limit, timeout=timeout))
 
 
+def _health(live: Service, _: Actor) -> dict[str, Any]:
+    return live.overview.health().detailed(__version__)
+
+
 #: What `sessionmill.remote` asks for, by name.
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "hello": _hello,
@@ -149,6 +154,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "compare": _compare,
     "take_in_vendor_usage": _take_in_vendor_usage,
     "select": _select,
+    "health": _health,
 }
 
 
