@@ -36,7 +36,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 #: Variables that could lead a test to somebody's data, or let that data change a test.
 _CLEARED = ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "SESSION_DATA_DIR", "ANTHROPIC_API_KEY")
-_CLEARED_BEGINNINGS = ("SESSIONMILL_", "XDG_", "OPENAI_", "ANTHROPIC_", "AWS_", "GOOGLE_")
+_CLEARED_BEGINNINGS = (
+    "SESSIONMILL_",
+    "SCHEDULER_",
+    "XDG_",
+    "OPENAI_",
+    "ANTHROPIC_",
+    "AWS_",
+    "GOOGLE_",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -23,8 +23,8 @@ EXPECTED = (
 )
 #: Of what is longer somebody has mistaken the unit.
 LONGEST = timedelta(days=366)
-#: Every date that there is comes again within these: 29 February skips 1900 and 2100.
-_COMES_AGAIN = timedelta(days=8 * 366)
+#: Every date on every day of the week comes again within these: 29 February skips 2100.
+_COMES_AGAIN = timedelta(days=41 * 366)
 _UNITS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 
 #: The fields of a line of cron, in their order: name, first and last value, names of values.
@@ -68,7 +68,9 @@ class _Times:
     def longest(self) -> timedelta:
         """Return the longest time between two of them."""
         first = date(2024, 1, 1)
-        days = [first + timedelta(days=n) for n in range(_COMES_AGAIN.days)]
+        every_day = len(self.days) == 31 and len(self.months) == 12 and len(self.weekdays) == 7
+        span = 2 if every_day else _COMES_AGAIN.days
+        days = [first + timedelta(days=n) for n in range(span)]
         gap = max(b - a for a, b in pairwise([day for day in days if self._holds(day)]))
         night = gap + timedelta(minutes=self.minutes[0] - self.minutes[-1])
         return max([night, *(timedelta(minutes=b - a) for a, b in pairwise(self.minutes))])

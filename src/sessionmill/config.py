@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import tomllib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
+from sessionmill.cadence import Cadence
 from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_root
 from sessionmill.errors import UsageError
 from sessionmill.prices import Price, configured
@@ -33,17 +35,40 @@ class Config:
     folder: Path
     #: `processors.extra`: classes to load beside the installed ones.
     extra_processors: tuple[str, ...] = ()
-    #: `[processors.<name>]`: handed to the processor; `cadence_minutes` is ours.
+    #: `[processors.<name>]`: handed to the processor; `cadence` is ours.
     processors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    #: `processors.<name>.cadence`, by that name.
+    cadences: Mapping[str, Cadence] = field(default_factory=dict)
+    #: `SCHEDULER_…_INTERVAL`, by the variable.
+    intervals: Mapping[str, Cadence] = field(default_factory=dict)
     #: `[[prices]]`: they go before the list's.
     prices: tuple[Price, ...] = ()
+
+    def cadence(self, processor: str) -> Cadence | None:
+        """Return the cadence that is set for a processor: by a variable, or else by the file."""
+        for variable in interval_variables(processor):
+            if variable in self.intervals:
+                return self.intervals[variable]
+        return self.cadences.get(processor)
+
+
+def interval_variables(processor: str) -> tuple[str, ...]:
+    """Return the variables that set a processor's cadence in seconds; the first set one counts."""
+    variable = f"SCHEDULER_{processor.upper().replace('-', '_')}_PROCESSOR_INTERVAL"
+    return (variable, _DETECTOR) if processor == "verification" else (variable,)
+
+
+#: An older system's name for the cadence of `verification`.
+_DETECTOR = "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL"
+_INTERVAL = re.compile(r"SCHEDULER_[A-Z0-9_]+_PROCESSOR_INTERVAL")
 
 
 def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
     """Return the settings for a data directory, by default `$SESSIONMILL_HOME` or the platform's.
 
-    Raises UsageError for a `config.toml` that says what nobody understands.
+    Raises UsageError for a `config.toml` or a variable that says what nobody understands.
     """
+    intervals = _intervals(environ)
     if folder is None:
         home = environ.get("SESSIONMILL_HOME")
         folder = Path(home) if home else Path(platformdirs.user_data_dir("sessionmill"))
@@ -52,13 +77,25 @@ def load(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Config
     try:
         with path.open("rb") as file:
             text = file.read().decode()
-            return _config(folder, tomllib.loads(text), path, _prices(text, path))
+            config = _config(folder, tomllib.loads(text), path, _prices(text, path))
+            return replace(config, intervals=intervals)
     except (FileNotFoundError, NotADirectoryError):
-        return Config(folder)
+        return Config(folder, intervals=intervals)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _intervals(environ: Mapping[str, str]) -> dict[str, Cadence]:
+    found = {}
+    for variable, seconds in environ.items():
+        if seconds and (_INTERVAL.fullmatch(variable) or variable == _DETECTOR):
+            try:
+                found[variable] = Cadence.of_seconds(seconds)
+            except UsageError as error:
+                raise UsageError(f"${variable}: {error}") from error
+    return found
 
 
 def _prices(text: str, path: Path) -> tuple[Price, ...]:
@@ -86,7 +123,24 @@ def _config(folder: Path, said: dict[str, Any], path: Path, prices: tuple[Price,
     for name, own in processors.items():
         if not isinstance(own, dict):
             raise UsageError(f"{path}: processors.{name} is a table")
-    return Config(folder, tuple(extra), processors, prices)
+    cadences = {
+        name: _cadence(own, f"{path}: processors.{name}")
+        for name, own in processors.items()
+        if "cadence" in own or "cadence_minutes" in own
+    }
+    return Config(folder, tuple(extra), processors, cadences, prices=prices)
+
+
+def _cadence(own: Mapping[str, Any], where: str) -> Cadence:
+    if "cadence_minutes" in own:
+        minutes = own["cadence_minutes"]
+        raise UsageError(
+            f"{where}.cadence_minutes is an unknown setting: write cadence = {minutes!r} instead"
+        )
+    try:
+        return Cadence.of(own["cadence"])
+    except UsageError as error:
+        raise UsageError(f"{where}.cadence: {error}") from error
 
 
 def roots(

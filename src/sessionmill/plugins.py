@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sessionmill.cadence import Cadence
 from sessionmill.contracts import (
     COLUMN_TYPES,
     Extractor,
@@ -23,7 +24,7 @@ from sessionmill.contracts import (
     SessionProcessor,
     Table,
 )
-from sessionmill.errors import ProcessorUnusable
+from sessionmill.errors import ProcessorUnusable, UsageError
 
 GROUP = "sessionmill.processors"
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
@@ -36,7 +37,7 @@ class Processor:
     name: str
     spec: str
     version: int
-    cadence_minutes: int
+    cadence: Cadence
     timeout_seconds: float
     memory_limit_mb: int
     max_attempts: int
@@ -163,15 +164,22 @@ def _takes_context(made: Any) -> bool:
 
 
 def describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) -> Processor:
-    """Return what a processor declares, checked. Raises ProcessorUnusable."""
+    """Return what a processor declares, checked. Raises ProcessorUnusable.
+
+    Its cadence is its own; the registry puts the configured one in its place.
+    """
     name = getattr(made, "name", None)
-    cadence = settings.get("cadence_minutes", getattr(made, "cadence_minutes", None))
+    minutes = getattr(made, "cadence_minutes", None)
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise ProcessorUnusable(
             spec, f"its name is {name!r}; lower-case letters, digits, _ and - are expected"
         )
-    if isinstance(cadence, bool) or not isinstance(cadence, int) or cadence < 1:
-        raise ProcessorUnusable(spec, f"its cadence_minutes is {cadence!r}; minutes are expected")
+    if isinstance(minutes, bool) or not isinstance(minutes, int):
+        raise ProcessorUnusable(spec, f"its cadence_minutes is {minutes!r}; minutes are expected")
+    try:
+        cadence = Cadence.of(minutes)
+    except UsageError as error:
+        raise ProcessorUnusable(spec, f"its cadence_minutes: {error}") from error
     is_extractor = callable(getattr(made, "extract", None))
     if not is_extractor and not callable(getattr(made, "process_session", None)):
         raise ProcessorUnusable(
@@ -184,7 +192,7 @@ def describe(made: Any, spec: str, folder: Path, settings: Mapping[str, Any]) ->
         name=name,
         spec=spec,
         version=_number(made, "version", 1, spec),
-        cadence_minutes=cadence,
+        cadence=cadence,
         timeout_seconds=_number(made, "timeout_seconds", 300, spec),
         memory_limit_mb=_number(made, "memory_limit_mb", 2048, spec),
         max_attempts=_number(made, "max_attempts", 5, spec),

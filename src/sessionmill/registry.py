@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sessionmill.config import Config
@@ -80,6 +80,8 @@ class Registry:
     def _add(self, config: Config, spec: str, name: str) -> None:
         try:
             processor = load(spec, config.folder, config.processors, name)
+            if cadence := config.cadence(processor.name):
+                processor = replace(processor, cadence=cadence)
             self.check_names(processor)
         except ProcessorUnusable as error:
             self.unusable.append(Unusable(name or spec, error.reason))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from msgspec import msgpack
 
+from sessionmill.cadence import Cadence
 from sessionmill.collect.discover import Walk
 from sessionmill.collect.roots import Root
 from sessionmill.config import Config
@@ -281,7 +282,8 @@ def _tally(said: dict[str, Any]) -> Tally:
 
 def _processor(said: dict[str, Any]) -> Processor:
     changes = {int(version): sentence for version, sentence in said["changes"].items()}
-    return Processor(**(said | {"changes": changes, "folder": Path(said["folder"])}), views={})
+    own = {"changes": changes, "folder": Path(said["folder"])}
+    return Processor(**(said | own | {"cadence": Cadence.of(said["cadence"])}), views={})
 
 
 def _root(said: dict[str, Any]) -> Root:

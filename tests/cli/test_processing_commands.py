@@ -225,7 +225,7 @@ def test_a_processor_that_the_command_line_loads_and_that_cannot_be_built_ends_w
 def test_processors_are_listed_with_how_they_stand(mill: Mill, sessions: Path) -> None:
     listed = ("processors", *WORDS, "--json")
     before = {row["name"]: row for row in mill(*listed, cwd=HERE).rows}
-    columns = ["name", "version", "cadence_minutes", "last_run", "last_outcome"]
+    columns = ["name", "version", "cadence", "last_run", "last_outcome"]
     assert list(before["words"]) == [
         *columns,
         "other_version",
@@ -239,7 +239,7 @@ def test_processors_are_listed_with_how_they_stand(mill: Mill, sessions: Path) -
     mill("run", *WORDS, "--sessions", sessions, cwd=HERE)
     rows = {row["name"]: row for row in mill(*listed, cwd=HERE).rows}
     words = rows["words"]
-    assert (words["version"], words["cadence_minutes"]) == (1, 15)
+    assert (words["version"], words["cadence"]) == (1, "every 15m")
     assert words["last_outcome"] == "errors"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", words["last_run"])
     assert (words["pending"], words["failing"], words["dead"]) == (0, 1, 0)

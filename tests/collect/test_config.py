@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from conftest import Mill
 from sessionmill.collect.roots import Root
 from sessionmill.config import Config, load, os_user, roots
 from sessionmill.errors import UsageError
@@ -144,10 +144,10 @@ def loaded(folder: Path, text: str) -> Config:
 def test_what_the_file_says_is_set(tmp_path: Path) -> None:
     config = loaded(
         tmp_path,
-        '[processors]\nextra = ["a.b:C"]\n[processors.words]\nlongest = 7\ncadence_minutes = 3\n',
+        '[processors]\nextra = ["a.b:C"]\n[processors.words]\nlongest = 7\ncadence = 3\n',
     )
     assert config.extra_processors == ("a.b:C",)
-    assert config.processors == {"words": {"longest": 7, "cadence_minutes": 3}}
+    assert config.processors == {"words": {"longest": 7, "cadence": 3}}
 
 
 def test_an_empty_file_sets_nothing(tmp_path: Path) -> None:
@@ -188,23 +188,85 @@ def test_a_folder_in_the_place_of_the_file_is_refused_by_name(tmp_path: Path) ->
         load(tmp_path, {})
 
 
-@pytest.mark.parametrize("minutes", [3, 1440])
+# cadences
+
+
+@pytest.mark.parametrize(
+    ("said", "cadence"),
+    [
+        ("3", "every 3m"),
+        ("1440", "every 1d"),
+        ('"every 90s"', "every 90s"),
+        ('"daily 04:15"', "daily 04:15"),
+        ('"15 4 * * sun"', "15 4 * * sun"),
+    ],
+)
 def test_the_cadence_of_a_processor_is_the_files_where_it_names_one(
-    tmp_path: Path, minutes: int
+    tmp_path: Path, said: str, cadence: str
 ) -> None:
-    config = loaded(tmp_path, f"[processors.usage]\ncadence_minutes = {minutes}\n")
+    config = loaded(tmp_path, f"[processors.usage]\ncadence = {said}\n")
     usable = Registry.of(config).usable
-    assert usable["usage"].cadence_minutes == minutes
-    assert usable["inventory"].cadence_minutes == 60, "the others keep their own"
+    assert str(usable["usage"].cadence) == cadence
+    assert str(usable["inventory"].cadence) == "every 1h", "the others keep their own"
 
 
-@pytest.mark.parametrize("minutes", ["0", '"often"'])
-def test_a_cadence_that_is_none_is_told(tmp_path: Path, minutes: str) -> None:
-    def unusable() -> Any:
-        config = loaded(tmp_path, f"[processors.usage]\ncadence_minutes = {minutes}\n")
-        return [u.name for u in Registry.of(config).unusable]
+@pytest.mark.parametrize("said", ["0", "-1", "true", "1.5", '"often"', "[]", '"15"', "600000"])
+def test_a_cadence_that_is_none_is_told(tmp_path: Path, said: str) -> None:
+    with pytest.raises(UsageError, match=r"config\.toml: processors\.usage\.cadence: .*expected"):
+        loaded(tmp_path, f"[processors.usage]\ncadence = {said}\n")
 
-    try:
-        assert unusable() == ["usage"]
-    except UsageError as refused:
-        assert "cadence_minutes" in str(refused)
+
+def test_the_setting_of_before_is_refused_with_the_one_of_now(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"processors\.usage\.cadence_minutes .* cadence = 30"):
+        loaded(tmp_path, "[processors.usage]\ncadence_minutes = 30\n")
+
+
+def test_a_variable_sets_a_cadence_in_seconds_and_goes_before_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[processors.usage]\ncadence = 3\n")
+    environ = {"SCHEDULER_USAGE_PROCESSOR_INTERVAL": "90"}
+    registry = Registry.of(load(tmp_path, environ))
+    assert str(registry.usable["usage"].cadence) == "every 90s"
+    assert str(registry.usable["inventory"].cadence) == "every 1h"
+
+
+def test_a_variable_sets_a_cadence_without_a_file(tmp_path: Path) -> None:
+    config = load(tmp_path / "data", {"SCHEDULER_INVENTORY_PROCESSOR_INTERVAL": "600"})
+    assert str(Registry.of(config).usable["inventory"].cadence) == "every 10m"
+
+
+def test_a_variable_names_a_processor_in_capitals_with_underscores(tmp_path: Path) -> None:
+    config = load(tmp_path, {"SCHEDULER_TWO_WORDS_2_PROCESSOR_INTERVAL": "60"})
+    assert str(config.cadence("two-words_2")) == "every 1m"
+    assert config.cadence("words") is None
+
+
+def test_verification_takes_an_older_systems_variable_where_its_own_is_not_set(
+    tmp_path: Path,
+) -> None:
+    older = {"SCHEDULER_VERIFICATION_DETECTOR_INTERVAL": "900"}
+    assert str(load(tmp_path, older).cadence("verification")) == "every 15m"
+    assert load(tmp_path, older).cadence("usage") is None
+    own = {"SCHEDULER_VERIFICATION_PROCESSOR_INTERVAL": "60"}
+    assert str(load(tmp_path, older | own).cadence("verification")) == "every 1m"
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["SCHEDULER_USAGE_PROCESSOR_INTERVAL", "SCHEDULER_VERIFICATION_DETECTOR_INTERVAL"],
+)
+@pytest.mark.parametrize("said", ["often", "0", "-5", "1.5", "10m", "99999999999", " "])
+def test_a_variable_that_is_no_interval_is_refused_by_name(
+    tmp_path: Path, variable: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=rf"\${variable}: "):
+        load(tmp_path, {variable: said})
+
+
+def test_an_empty_variable_sets_no_cadence(tmp_path: Path) -> None:
+    assert load(tmp_path, {"SCHEDULER_USAGE_PROCESSOR_INTERVAL": ""}).intervals == {}
+
+
+def test_a_command_refuses_an_interval_that_is_none(mill: Mill) -> None:
+    ended = mill("processors", SCHEDULER_USAGE_PROCESSOR_INTERVAL="soon")
+    assert ended.status == 2
+    assert "$SCHEDULER_USAGE_PROCESSOR_INTERVAL" in ended.err

@@ -155,11 +155,11 @@ def test_the_configuration_loads_processors_of_its_own(tmp_path: Path) -> None:
 def test_the_configuration_may_override_a_cadence(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(
         'processors.extra = ["run_effectful:Lines"]\n'
-        "[processors.usage]\ncadence_minutes = 3\n[processors.lines]\ncadence_minutes = 7\n"
+        "[processors.usage]\ncadence = 3\n[processors.lines]\ncadence = 'daily 04:15'\n"
     )
     usable = Registry.of(config.load(tmp_path)).usable
-    assert usable["usage"].cadence_minutes == 3
-    assert usable["lines"].cadence_minutes == 7
+    assert str(usable["usage"].cadence) == "every 3m"
+    assert str(usable["lines"].cadence) == "daily 04:15"
 
 
 def test_a_processor_may_spell_out_that_it_is_one(tmp_path: Path) -> None:

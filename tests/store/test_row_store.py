@@ -15,6 +15,7 @@ from holding import NOW
 from row_tables import Stored, append, fresh, replace, stored
 
 from sessionmill import plugins
+from sessionmill.cadence import Cadence
 from sessionmill.contracts import Column, Extraction, Table, Transcript
 from sessionmill.decode.records import Record
 from sessionmill.errors import ProcessorUnusable
@@ -548,7 +549,7 @@ def processor(*tables: Table, views: dict[str, str], folder: Path) -> Processor:
         name="things",
         spec="things:Things",
         version=1,
-        cadence_minutes=1,
+        cadence=Cadence.of(1),
         timeout_seconds=1,
         memory_limit_mb=1,
         max_attempts=1,

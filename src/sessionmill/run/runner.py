@@ -259,9 +259,7 @@ def _seen(processor: Processor, walk: Walk) -> int:
 
 
 def _is_due(processor: Processor, last: LastRun | None, now: datetime) -> bool:
-    if last is None or _lies_ahead(last, now):
-        return True
-    return now - last.started_at >= timedelta(minutes=processor.cadence_minutes)
+    return processor.cadence.is_due(None if last is None else last.started_at, now)
 
 
 def _lies_ahead(last: LastRun, now: datetime) -> bool:

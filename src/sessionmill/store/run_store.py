@@ -179,7 +179,7 @@ class FactsRunStore:
                 (
                     p.name,
                     p.version,
-                    p.cadence_minutes,
+                    str(p.cadence),
                     progress.naive(run.started_at) if run else None,
                     run.outcome if run else None,
                     len(read_by_others(self._cursor, p)),

@@ -18,7 +18,7 @@ from sessionmill.view.reports import Rows, named_statements
 STANDING = [
     "name",
     "version",
-    "cadence_minutes",
+    "cadence",
     "last_run",
     "last_outcome",
     "other_version",

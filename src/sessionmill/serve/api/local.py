@@ -175,7 +175,7 @@ def _said(processor: Processor) -> dict[str, Any]:
         "name": processor.name,
         "spec": processor.spec,
         "version": processor.version,
-        "cadence_minutes": processor.cadence_minutes,
+        "cadence": str(processor.cadence),
         "timeout_seconds": processor.timeout_seconds,
         "memory_limit_mb": processor.memory_limit_mb,
         "max_attempts": processor.max_attempts,
