@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 
+from sessionmill.cadence import Cadence
 from sessionmill.collect.discover import Found, Walk
 from sessionmill.plugins import Processor
 from sessionmill.run.ports import RunRow
@@ -45,7 +46,7 @@ def processor(name: str = "usage", *, version: int = 1, main_only: bool = False)
         name=name,
         spec=f"tests:{name}",
         version=version,
-        cadence_minutes=10,
+        cadence=Cadence.of(10),
         timeout_seconds=300,
         memory_limit_mb=2048,
         max_attempts=3,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from histories import USAGE, History, everything, processor, scheduled, well
 
+from sessionmill.cadence import Cadence
 from sessionmill.plugins import Unusable
 from sessionmill.testing import FakeClock
 from sessionmill.view.health import (
@@ -149,7 +150,7 @@ def test_what_waits_for_more_than_two_cadences_is_told_of(history: History) -> N
 
 
 def test_a_backlog_that_is_worked_off_is_a_warning_for_a_day(history: History) -> None:
-    hourly = replace(USAGE, cadence_minutes=60)
+    hourly = replace(USAGE, cadence=Cadence.of(60))
     history.write(*(f"s{n}" for n in range(40)))
     statuses = []
     for _ in range(26):

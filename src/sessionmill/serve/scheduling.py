@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC
 
 from sessionmill.app import now
-from sessionmill.cadence import Cadence
 from sessionmill.run.schedule import Scheduler
 from sessionmill.serve.service import SCHEDULER, Service
 from sessionmill.settings import SchedulerSettings
@@ -34,7 +33,7 @@ def new_scheduler(service: Service, settings: SchedulerSettings) -> Scheduler:
         for name, run in service.app.store.beside().last_runs().items()
     }
     return Scheduler(
-        {processor.name: Cadence.of(processor.cadence_minutes) for processor in processors},
+        {processor.name: processor.cadence for processor in processors},
         {name: at for name, at in last.items() if name in service.app.registry.usable},
         lambda name: _run(service, name, settings.budget_seconds),
         now,

@@ -119,7 +119,7 @@ def gather(
             OfProcessor(
                 name=p.name,
                 version=p.version,
-                cadence=timedelta(minutes=p.cadence_minutes),
+                cadence=p.cadence.period(),
                 **runs.get(p.name, {}),
                 **sessions.get(p.name, {}),
             )
