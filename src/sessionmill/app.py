@@ -98,6 +98,18 @@ class App:
             self.registry.refuse(name, reason)
         return self.store.roll_up(list(self.registry.usable.values()))
 
+    def mend(self) -> bool:
+        """Open the facts anew where DuckDB has given them up; tell whether it had.
+
+        Raises DiskFull while there is no room to.
+        """
+        if not self.facts.is_given_up():
+            return False
+        self.store.close()
+        self.facts.reopen(now())
+        self.store = self.store.beside()
+        return True
+
     def run(
         self,
         processors: Sequence[Processor],

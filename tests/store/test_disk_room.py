@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from holding import NOW, commit, proof
 
@@ -97,3 +98,22 @@ def test_there_is_room_on_a_disk_that_has_some(tmp_path: Path) -> None:
         if free < 2 * KEPT_FREE:
             pytest.skip("this machine's disk is almost full")
         facts.check_room()
+
+
+def test_facts_that_duckdb_gave_up_are_opened_anew_once_there_is_room(small_disk: Path) -> None:
+    with Facts(small_disk / "data", "test", now=NOW) as facts:
+        commit(facts, [1, 2])
+        filler = fill(small_disk, leave=0)
+        with pytest.raises(duckdb.FatalException):
+            facts.cursor().execute("CHECKPOINT")
+        assert facts.is_given_up()
+        with pytest.raises(DiskFull):
+            facts.reopen(NOW)
+        filler.unlink()
+        facts.reopen(NOW)
+        assert not facts.is_given_up()
+        assert facts.notice is None
+        assert proof(facts) == [1, 2], "nothing that was committed is lost"
+        commit(facts, [3])
+    with Facts(small_disk / "data", "test", now=NOW) as facts:
+        assert proof(facts) == [1, 2, 3]

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from sessionmill import __version__
 from sessionmill.app import App, now
 from sessionmill.collect.roots import Root
@@ -23,6 +25,8 @@ from sessionmill.view.health import (
 )
 from sessionmill.view.health import Scheduler as Schedule
 from sessionmill.view.metrics import Metrics, Told, Totals, gather_totals
+
+log = structlog.get_logger()
 
 #: Seconds between two workers that are started only to see that one can be.
 _WORKER_SECONDS = 300.0
@@ -84,6 +88,8 @@ class Overview:
     # ── on the gatherer's thread ──
 
     def _gather(self) -> _Latest:
+        if self._app.mend():
+            log.warning("DuckDB had given the facts up; they were opened anew")
         noted = look_around.noted_commit(self._app.config.folder)
         cursor = self._app.facts.cursor()
         try:

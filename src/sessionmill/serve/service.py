@@ -20,7 +20,13 @@ from sessionmill.app import App, Reprocessed, now
 from sessionmill.collect.discover import walk
 from sessionmill.collect.known import find_again
 from sessionmill.collect.roots import Root
-from sessionmill.errors import AlreadyRunning, Busy, SessionmillError, UsageError
+from sessionmill.errors import (
+    AlreadyRunning,
+    Busy,
+    ControlUnreadable,
+    SessionmillError,
+    UsageError,
+)
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
 from sessionmill.serve.access import NotAllowed, may_read_content
@@ -142,7 +148,7 @@ class Service:
                 raise  # it tries again by itself: no call of anybody's was refused
             result = "refused" if isinstance(error, SessionmillError) else "failed"
             for name in names or ["all"]:
-                self.note(
+                self._note_failure(
                     actor,
                     f"run_session_processor:{name}",
                     f"job:session-processor:{name}",
@@ -230,7 +236,7 @@ class Service:
             yield details
         except Exception as error:
             result = "refused" if isinstance(error, UsageError | Busy | NotAllowed) else "failed"
-            self.note(actor, action, resource, result, details | _reason(error))
+            self._note_failure(actor, action, resource, result, details | _reason(error))
             raise
         self.note(actor, action, resource, "ok", details)
 
@@ -239,6 +245,19 @@ class Service:
     ) -> None:
         """Write an audit row of something that is over."""
         self.control.audit.write(AuditRow(now(), actor.id, action, resource, result, details))
+
+    def _note_failure(
+        self, actor: Actor, action: str, resource: str, result: str, details: dict[str, Any]
+    ) -> None:
+        """Write an audit row of what was not done; where none can be, the log has it.
+
+        A full disk fails both: who asked is to hear of the first failure.
+        """
+        try:
+            self.note(actor, action, resource, result, details)
+        except ControlUnreadable as error:
+            row = {"actor": actor.id, "action": action, "resource": resource, "result": result}
+            log.error("no audit row could be written", reason=str(error), **row, details=details)
 
     def close(self) -> None:
         """Work out no report any more, and look at nothing."""

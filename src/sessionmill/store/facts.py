@@ -7,6 +7,7 @@ it in the facts, and a small file beside them is written after each commit.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import threading
@@ -148,6 +149,38 @@ class Facts:
             draft.replace(self.folder / "commit_number")
         except OSError as error:
             raise FolderClosed(self.folder, error) from error
+
+    def is_given_up(self) -> bool:
+        """Tell whether DuckDB has given the open file up: for want of room at a checkpoint.
+
+        Nothing that was committed is lost, but nothing works until `reopen`.
+        """
+        cursor = self.cursor()
+        try:
+            cursor.execute("SELECT 1").fetchall()
+        except duckdb.FatalException:
+            return True
+        finally:
+            cursor.close()
+        return False
+
+    def reopen(self, now: datetime) -> None:
+        """Open the file anew that DuckDB has given up, once there is room; cursors are then dead.
+
+        Raises DiskFull, and FactsUnreadable while somebody still has a cursor of it.
+        """
+        with self._writing, self._committing:
+            self.check_room()
+            self._conn.close()
+            gc.collect()  # a cursor that is kept anywhere keeps the dead instance
+            self._connect()
+            if self.is_given_up():
+                raise FactsUnreadable(self.path, "somebody still reads what DuckDB has given up")
+            damage = self._damage_after_opening()
+            if damage is not None:
+                self._set_aside(damage, now)
+                self._connect()
+                self._migrate(now)
 
     def check_room(self, beside: int = 0) -> None:
         """Raise DiskFull if the disk has less room than closing the facts may take.

@@ -54,6 +54,10 @@ class FactsRunStore:
         other._read_only = self._read_only
         return other
 
+    def close(self) -> None:
+        """Read and write no more."""
+        self._cursor.close()
+
     @property
     def spool(self) -> Path:
         """A folder for what workers decompress."""
