@@ -140,12 +140,16 @@ def last_success(watched: Watched) -> Judgement:
     reference = of.last_success_at or of.first_run_at
     status = late(watched.since(reference), pace.warn_after, pace.fail_after)
     ago = span(max(timedelta(), watched.at - reference))
-    sentence = (
-        f"No run has succeeded since the first, {ago} ago."
-        if of.last_success_at is None
-        else f"No run has succeeded for {ago}."
-    )
-    to_do = f"See why: sessionmill status {of.name}" if status != "ok" else ""
+    if status == "ok":
+        return Judgement(
+            "ok",
+            f"A run should have succeeded within {span(pace.warn_after)}, and {ago} are over.",
+            details=details,
+        )
+    sentence = f"No run has succeeded for {ago}."
+    if of.last_success_at is None:
+        sentence = f"No run has succeeded since the first, {ago} ago."
+    to_do = f"See why: sessionmill status {of.name}"
     return Judgement(status, sentence, to_do, details)
 
 
