@@ -14,7 +14,7 @@ from sessionmill import config
 from sessionmill.app import now
 from sessionmill.cli.common import Db, Json, db_option, open_app
 from sessionmill.cli.output import print_json, print_line, warn
-from sessionmill.store.backup import BackupMade, write_backup
+from sessionmill.store.backup import BackupMade
 from sessionmill.store.restore import Restored
 from sessionmill.store.restore import restore as put_back
 
@@ -30,7 +30,7 @@ def backup(
 ) -> int:
     """Back up the facts, the control store and the settings into a new folder."""
     with open_app(db) as app:
-        made = write_backup(app.facts, app.config.folder, target, now=now())
+        made = app.backup(target)
     if json:
         print_json(msgspec.structs.asdict(made))
     else:
@@ -66,7 +66,9 @@ def restore(
 
 
 def _print_restored(restored: Restored, folder: Path) -> None:
-    print_line(f"{restored.rows:,} rows of {restored.tables} tables, as of {restored.made_at:%c}")
+    print_line(
+        f"{restored.rows:,} rows of {restored.tables} tables, as of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    )
     if restored.backup_schema_version < restored.schema_version:
         print_line(
             f"Brought from schema {restored.backup_schema_version} to {restored.schema_version}"
