@@ -66,9 +66,8 @@ def restore(
 
 
 def _print_restored(restored: Restored, folder: Path) -> None:
-    print_line(
-        f"{restored.rows:,} rows of {restored.tables} tables, as of {restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    as_of = f"{restored.made_at:%Y-%m-%d %H:%M:%S} UTC"
+    print_line(f"{restored.rows:,} rows of {restored.tables} tables, as of {as_of}")
     if restored.backup_schema_version < restored.schema_version:
         print_line(
             f"Brought from schema {restored.backup_schema_version} to {restored.schema_version}"
