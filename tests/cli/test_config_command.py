@@ -202,6 +202,30 @@ def test_roots_of_this_machine_are_listed_as_they_are_read(mill: Mill, home: Pat
     }
 
 
+def test_a_cadence_is_listed_as_it_counts(mill: Mill, data: Path) -> None:
+    in_file(data, {"processors.usage.cadence": '"every 15m"', "processors.words.cadence": "7"})
+    said = rows(
+        mill,
+        SCHEDULER_USAGE_PROCESSOR_INTERVAL="90",
+        SCHEDULER_INVENTORY_PROCESSOR_INTERVAL="3600",
+    )
+    told = {
+        name: (row["value"], row["origin"], row["where"])
+        for name, row in said.items()
+        if "cadence" in name or "INTERVAL" in name
+    }
+    variable = "SCHEDULER_INVENTORY_PROCESSOR_INTERVAL"
+    assert told == {
+        "processors.usage.cadence": (
+            "every 90s",
+            "environment",
+            "SCHEDULER_USAGE_PROCESSOR_INTERVAL",
+        ),
+        "processors.words.cadence": (7, "file", str(data / "config.toml")),
+        variable: ("every 1h", "environment", variable),
+    }
+
+
 SECRETS = """
 [[prices]]
 model = "m"

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from sessionmill.collect.roots import Root, RootKind
-from sessionmill.config import Config, Origin
+from sessionmill.config import Config, Origin, interval_variables
 from sessionmill.paths import written
-from sessionmill.settings import Effective, variable
+from sessionmill.settings import Effective
+from sessionmill.settings import variable as variable_of
 from sessionmill.view.reports import Rows
 
 COLUMNS = ("setting", "value", "origin", "where")
@@ -49,10 +50,11 @@ def settings(
     for name, value in effective.values().items():
         section, _, own = name.partition(".")
         origin = effective.origins[name]
-        where = {"flag": f"--{own}", "environment": variable(section, own), "file": file}
+        where = {"flag": f"--{own}", "environment": variable_of(section, own), "file": file}
         rows.append((name, _masked(own, value), origin, where.get(origin)))
-    for name, value, said in _of_file(config):
-        rows.append((name, value, *(("file", file) if said else ("default", None))))
+    rows += _of_processors(config, file)
+    # Their number: `sessionmill prices` shows them.
+    rows.append(("prices", len(config.prices), *_said_in(file, config.prices)))
     return Rows(list(COLUMNS), rows)
 
 
@@ -70,14 +72,25 @@ def _roots(roots: Sequence[Root]) -> Iterator[tuple[str, list[str], Origin, str 
             yield f"roots.{kind}", folders, "default", None
 
 
-def _of_file(config: Config) -> Iterator[tuple[str, Any, bool]]:
-    """Yield (name, value, whether it is said) of what `config.toml` alone can say."""
-    yield "processors.extra", list(config.extra_processors), bool(config.extra_processors)
+def _of_processors(config: Config, file: str) -> Iterator[tuple[str, Any, Origin, str | None]]:
+    """Yield a row for each setting of processors, and for each cadence that a variable sets."""
+    extra = list(config.extra_processors)
+    yield "processors.extra", extra, *_said_in(file, extra)
+    intervals = dict(config.intervals)
     for processor, own in config.processors.items():
         for name, value in own.items():
-            yield f"processors.{processor}.{name}", _masked(name, value), True
-    # Their number: `sessionmill prices` shows them.
-    yield "prices", len(config.prices), bool(config.prices)
+            setting = f"processors.{processor}.{name}"
+            by = [v for v in interval_variables(processor) if v in config.intervals]
+            if name == "cadence" and by:
+                yield setting, str(intervals.pop(by[0])), "environment", by[0]
+            else:
+                yield setting, _masked(name, value), "file", file
+    for variable, cadence in intervals.items():
+        yield variable, str(cadence), "environment", variable
+
+
+def _said_in(file: str, value: object) -> tuple[Origin, str | None]:
+    return ("file", file) if value else ("default", None)
 
 
 def _masked(name: str, value: Any) -> Any:
