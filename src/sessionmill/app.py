@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sessionmill.collect.discover import Walk
 from sessionmill.collect.known import look_again
@@ -35,6 +37,9 @@ from sessionmill.view import user_sql
 from sessionmill.view.changes import By
 from sessionmill.view.reports import Rows
 from sessionmill.view.standing import note_standing, standing
+
+if TYPE_CHECKING:
+    from sessionmill.store.backup import BackupMade
 
 
 def now() -> datetime:
@@ -228,6 +233,15 @@ class App:
     def _new_runner(self, store: FactsRunStore) -> Runner:
         spread = lambda: random.uniform(-1, 1)  # noqa: S311, E731 - spreads waits
         return Runner(store, now, spread, self._watcher, self.running)
+
+    def backup(self, target: Path) -> BackupMade:
+        """Back the data directory up into a new folder, while it is in use.
+
+        Raises UsageError for a folder that holds something, BackupFailed and TypeNotKept.
+        """
+        from sessionmill.store.backup import write_backup
+
+        return write_backup(self.facts, self.config.folder, target, now=now())
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names.

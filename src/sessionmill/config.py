@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 
@@ -23,6 +23,8 @@ from sessionmill.collect.roots import Root, claude_root, codex_root, sessions_ro
 from sessionmill.errors import UsageError
 from sessionmill.prices import Price, configured
 
+#: Where the value of a setting comes from.
+Origin = Literal["flag", "environment", "file", "default"]
 #: What only the service reads, by `sessionmill.settings`.
 SERVICE_SECTIONS = ("serve", "scheduler")
 
@@ -96,6 +98,13 @@ def _intervals(environ: Mapping[str, str]) -> dict[str, Cadence]:
             except UsageError as error:
                 raise UsageError(f"${variable}: {error}") from error
     return found
+
+
+def folder_origin(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Origin:
+    """Tell where the data directory that `load` returns for the same comes from."""
+    if folder is not None:
+        return "flag"
+    return "environment" if environ.get("SESSIONMILL_HOME") else "default"
 
 
 def _prices(text: str, path: Path) -> tuple[Price, ...]:

@@ -23,6 +23,11 @@
     · DiskFull
     · FactsUnreadable
     · ControlUnreadable  users, tokens and the audit trail can't be had
+    · BackupFailed       it could not be written
+    · TypeNotKept        a table has a column that a backup would change
+    · BackupUnusable     a backup that is damaged, or not whole
+    · BackupNewer        one that a newer sessionmill made
+    · RestoreFailed      a sound backup could not be put back
   - VendorUsageMalformed what the vendor counted is not written as the vendor documents it
   - TranscriptGone       its file is deleted: what was read of it is all there is
   - TranscriptUnreadable its content can't be had now: no processor's fault
@@ -283,6 +288,60 @@ class DiskFull(StoreError):
             f"{folder} has {free // 2**20} MB of room, and {needed // 2**20} MB are kept free so "
             "that the facts can be closed in order. What was committed is safe; what was not is "
             "done by the next run. Make room, then: sessionmill run"
+        )
+
+
+class BackupFailed(StoreError):
+    """A backup could not be written."""
+
+    def __init__(self, target: Path, reason: str) -> None:
+        super().__init__(
+            f"The backup {written(target)} was not made: {reason}. Nothing of it is left there, "
+            "and the data directory is as it was. Make room there, or name a new folder "
+            "elsewhere: sessionmill backup TARGET"
+        )
+
+
+class TypeNotKept(StoreError):
+    """A column's type that a backup would change."""
+
+    def __init__(self, column: str, type: str) -> None:
+        super().__init__(
+            f"{column} is of the type {type}, which Parquet would change, so no backup was made: "
+            "it could not be put back as it is. Have its processor store it as text, or copy the "
+            "data directory while no command has it open."
+        )
+
+
+class BackupUnusable(StoreError):
+    """A backup that is not as it was written."""
+
+    def __init__(self, backup: Path, name: str, reason: str) -> None:
+        super().__init__(
+            f"{written(backup / name)}: {reason}. So this is no whole backup, and nothing of it "
+            "was put back. Name another: sessionmill restore BACKUP"
+        )
+
+
+class BackupNewer(StoreError):
+    """A backup that a newer sessionmill made."""
+
+    def __init__(self, backup: Path, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"The backup {written(backup)} has {what} {found}, and this sessionmill knows up to "
+            f"{known}: a newer one made it. Nothing of it was put back. Install that version, "
+            f"then: sessionmill restore {shlex.quote(written(backup))}"
+        )
+
+
+class RestoreFailed(StoreError):
+    """A sound backup that could not be put back."""
+
+    def __init__(self, backup: Path, into: Path, reason: str) -> None:
+        super().__init__(
+            f"The backup {written(backup)} could not be put back into {written(into)}: {reason}. "
+            "The facts are put in place last, so there are none yet; the backup is as it was. "
+            f"Mend the cause, then: sessionmill restore {shlex.quote(written(backup))}"
         )
 
 

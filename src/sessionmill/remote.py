@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import msgspec
 from msgspec import msgpack
 
 from sessionmill.cadence import Cadence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from sessionmill.app import Reprocessed
     from sessionmill.shadow import Comparison
+    from sessionmill.store.backup import BackupMade
     from sessionmill.view.changes import By
 
 
@@ -259,6 +261,14 @@ class RemoteApp:
     def health(self) -> dict[str, Any]:
         """Return the server's own health, in detail, as JSON."""
         return cast("dict[str, Any]", self._server.call("health"))
+
+    def backup(self, target: Path) -> BackupMade:
+        """Have the data directory backed up into a new folder."""
+        from sessionmill.store.backup import BackupMade
+
+        # The server stands elsewhere.
+        said = self._server.call("backup", target=str(target.expanduser().absolute()))
+        return msgspec.convert(said, BackupMade)
 
     def transcript(self, session: str) -> KnownTranscript:
         """Return what is known of the transcript that a key, a session id or a prefix names."""

@@ -21,12 +21,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from sessionmill.config import SERVICE_SECTIONS
+from sessionmill.config import SERVICE_SECTIONS, Origin
 from sessionmill.errors import UsageError
 
 PREFIX, BETWEEN = "SESSIONMILL_", "__"
-
-Origin = Literal["flag", "environment", "file", "default"]
 
 
 def _listed(value: object) -> object:

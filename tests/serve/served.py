@@ -132,8 +132,9 @@ def wait_for(holds: Callable[[], object], patience: float = PATIENCE) -> None:
 
 
 def _keep(stream: Any, said: list[str]) -> None:
-    for line in stream:
-        said.append(line)  # noqa: PERF402 - it is read while it grows
+    with stream:
+        for line in stream:
+            said.append(line)  # noqa: PERF402 - it is read while it grows
 
 
 def _url(said: list[str]) -> str | None:

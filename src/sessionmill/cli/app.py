@@ -159,6 +159,32 @@ _command(
 )
 _command(
     app,
+    "backup",
+    "backup:backup",
+    "Back up the data directory into a new folder, also while a server holds it: the facts as of"
+    " one moment, users and settings. What it holds is listed in its manifest.json, with hashes.",
+    "backup /srv/backups/2026-03-15",
+    "backup /srv/backups/2026-03-15 --json",
+)
+_command(
+    app,
+    "restore",
+    "backup:restore",
+    "Put a backup back into a data directory that holds no facts. Every file is verified before"
+    " anything is put in place. A backup of an older version is brought up to date.",
+    "restore /srv/backups/2026-03-15 --db ~/sessionmill",
+)
+_command(
+    app,
+    "config",
+    "config:config",
+    "Show every setting as it counts now, and where it comes from: a flag, the environment,"
+    " config.toml, or the default. Values that may be secrets are masked.",
+    "config",
+    "config --json",
+)
+_command(
+    app,
     "prices",
     "reports:prices",
     "Show by which prices responses are priced, where these come from, and which responses have"

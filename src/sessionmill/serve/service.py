@@ -34,6 +34,7 @@ from sessionmill.serve.answers import Answers
 from sessionmill.serve.overview import Overview
 from sessionmill.serve.signing_in import SigningIn
 from sessionmill.shadow import Comparison
+from sessionmill.store.backup import BackupMade
 from sessionmill.store.control import Actor, AuditRow, Control
 from sessionmill.store.runs import runs_since
 from sessionmill.vendor.records import DayUsage, Point
@@ -200,6 +201,13 @@ class Service:
         with self.audited(actor, "vendor_usage.import", "facts") as details:
             details.update(days=len(usage), points=len(points), names=len(said))
             self.app.take_in_vendor_usage(usage, points, said)
+
+    def backup(self, actor: Actor, target: Path) -> BackupMade:
+        """Back the data directory up into a new folder of this machine."""
+        with self.audited(actor, "backup", f"folder:{target}") as details:
+            made = self.app.backup(target)
+            details.update(commit_number=made.commit_number, rows=made.rows, bytes=made.bytes)
+            return made
 
     # ── looks ──
 

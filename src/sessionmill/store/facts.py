@@ -314,6 +314,11 @@ def _migrations() -> list[tuple[str, str]]:
     return [(name.removesuffix(".sql"), sql) for name, sql in found]
 
 
+def schema_known() -> int:
+    """Return the newest schema that this program knows."""
+    return len(_migrations())
+
+
 def _schema_version(cursor: duckdb.DuckDBPyConnection) -> int:
     cursor.execute(
         "CREATE TABLE IF NOT EXISTS schema_version"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import anyio.to_thread
 import duckdb
+import msgspec
 from fastapi import APIRouter, Depends, Request, Response
 from msgspec import msgpack
 from starlette.exceptions import HTTPException
@@ -143,6 +145,10 @@ def _health(live: Service, _: Actor) -> dict[str, Any]:
     return live.overview.health().detailed(__version__)
 
 
+def _backup(live: Service, actor: Actor, *, target: str) -> Any:
+    return msgspec.to_builtins(live.backup(actor, Path(target)))
+
+
 #: What `sessionmill.remote` asks for, by name.
 OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "hello": _hello,
@@ -155,6 +161,7 @@ OPERATIONS: Mapping[str, Callable[..., Any]] = {
     "take_in_vendor_usage": _take_in_vendor_usage,
     "select": _select,
     "health": _health,
+    "backup": _backup,
 }
 
 
