@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -65,17 +64,14 @@ ContentReader = Annotated[Actor, Depends(_Having("content"))]
 Admin = Annotated[Actor, Depends(_Having("administer"))]
 
 
-def known_parameters(request: Request) -> None:
+async def known_parameters(request: Request) -> None:
     """Refuse a parameter that the route does not have: figures would be others than asked for."""
     route: APIRoute = request.scope["route"]
-    unknown = sorted(set(request.query_params) - _parameters(route))
-    if unknown and route.include_in_schema:
+    if not request.query_params or not route.include_in_schema:
+        return
+    known = {field.alias for field in get_flat_params(route.dependant)}
+    unknown = sorted(set(request.query_params) - known)
+    if unknown:
         raise RequestValidationError(
             [{"loc": ("query", name), "msg": "There is no such parameter."} for name in unknown]
         )
-
-
-@lru_cache(maxsize=256)
-def _parameters(route: APIRoute) -> frozenset[str]:
-    """Return the names of the parameters that a route reads from the address."""
-    return frozenset(field.alias for field in get_flat_params(route.dependant))
