@@ -221,9 +221,11 @@ class App:
                 vendor.take_in_points(cursor, points)
                 vendor.say_who(cursor, said)
 
-    def select(self, query: str, *, limit: int, timeout: float) -> Rows:
+    def select(self, query: str, *, limit: int, timeout: float, with_errors: bool = True) -> Rows:
         """Ask the facts anything, in SQL: one SELECT or EXPLAIN, ended after `timeout` seconds."""
-        return user_sql.select(self.facts.cursor(), query, limit=limit, timeout=timeout)
+        return user_sql.select(
+            self.facts.cursor(), query, limit=limit, timeout=timeout, with_errors=with_errors
+        )
 
     @property
     def actor(self) -> str:

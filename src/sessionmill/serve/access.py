@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from sessionmill.config import os_user
-from sessionmill.errors import SessionmillError
+from sessionmill.errors import Busy, SessionmillError
 from sessionmill.store.control import Actor, Control
 
 COOKIE = "sessionmill"
@@ -44,6 +44,16 @@ class SignInRefused(SessionmillError):
             "That lets nobody in: the name or the password is wrong, or the link was used or is "
             "older than ten minutes. A new link: start the server anew. A new password: "
             "sessionmill users edit NAME --password-stdin"
+        )
+
+
+class TooManySignIns(Busy):
+    """Passwords wait to be checked, more than there should be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Many are signing in at this moment, so this one was not looked at. Try again in a few "
+            "seconds; a program had better use a token."
         )
 
 
@@ -114,18 +124,33 @@ def is_loopback(host: str) -> bool:
 
 
 def own_names(host: str, port: int, allowed: Iterable[str]) -> frozenset[str]:
-    """Return what the header Host may say; nothing where any name may lead here."""
-    if is_loopback(host):
-        own = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]", host)}
-        return frozenset(own | set(allowed))
-    return frozenset(allowed)
+    """Return what the header Host may say; nothing where any name may lead here.
+
+    One of `allowed` that names no port is good with any: behind a proxy it is the proxy's.
+    """
+    allowed = frozenset(name.lower() for name in allowed)
+    if not allowed and not is_loopback(host):
+        return allowed
+    shown = f"[{host}]" if ":" in host else host.lower()
+    own = {"127.0.0.1", "localhost", "[::1]", shown}
+    with_port = {f"{name}:{port}" for name in own}
+    return allowed | with_port | (own if port == _HTTP else frozenset())
+
+
+_HTTP = 80
 
 
 def check_names(
     names: frozenset[str], host: str | None, origin: str | None, *, changes: bool
 ) -> None:
     """Raise WrongHost for a request that was meant for another, or made by another's page."""
-    if names and host not in names:
-        raise WrongHost("host", host or "", names)
-    if changes and origin is not None and origin.partition("://")[2] != host:
-        raise WrongHost("origin", origin, names or {host or ""})
+    host = (host or "").lower()
+    if names and host not in names and _without_port(host) not in names:
+        raise WrongHost("host", host, names)
+    if changes and origin is not None and origin.lower().partition("://")[2] != host:
+        raise WrongHost("origin", origin, names or {host})
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    return name if port.isdecimal() else host

@@ -44,28 +44,45 @@ class Answers:
         self._commit = commit
         self._kept: OrderedDict[str, Answer] = OrderedDict()
         self._bytes = 0
+        #: Commits before it are told no more.
+        self._least = 0
         self._lock = threading.Lock()
         self._underway: dict[str, Future[Answer]] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reports")
 
     def get(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
         """Return the answer to `asked`, by `work_out` where none is kept. Raises what that does."""
+        while True:
+            answer, least = self._get(asked, work_out)
+            # Below it, it was begun for another who asked, before what is to be told was committed.
+            if answer.commit >= least:
+                return answer
+
+    def renew(self) -> None:
+        """Tell nothing from now on that is older than the facts are."""
+        with self._lock:
+            self._least = max(self._least, self._commit())
+
+    def _get(self, asked: str, work_out: Callable[[], bytes]) -> tuple[Answer, int]:
+        """Return an answer, and the least commit that one had to be of when it was asked for."""
         now = time.monotonic()
         with self._lock:
-            kept = self._kept.get(asked)
+            kept, least = self._kept.get(asked), self._least
+            if kept is not None and kept.commit < least:
+                kept = None
             if kept is not None and (kept.commit == self._commit() or now - kept.made < FRESH):
                 self._kept.move_to_end(asked)
-                return kept
+                return kept, least
             future = self._underway.get(asked)
             if future is None:
                 future = self._pool.submit(self._work_out, asked, work_out)
                 self._underway[asked] = future
         if kept is None or now - kept.made > OLDEST:
-            return future.result()
+            return future.result(), least
         try:
-            return future.result(PATIENCE)
+            return future.result(PATIENCE), least
         except TookLong:
-            return kept
+            return kept, least
 
     def close(self) -> None:
         """Work nothing out any more."""
@@ -84,7 +101,10 @@ class Answers:
 
     def _keep(self, asked: str, answer: Answer) -> None:
         old = self._kept.pop(asked, None)
-        self._bytes += len(answer.body) - (len(old.body) if old else 0)
+        self._bytes -= len(old.body) if old else 0
+        if len(answer.body) > _BYTES:
+            return  # it would drive all others out, and itself
+        self._bytes += len(answer.body)
         self._kept[asked] = answer
         while self._bytes > _BYTES:
             _, oldest = self._kept.popitem(last=False)

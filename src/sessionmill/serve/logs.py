@@ -18,9 +18,7 @@ def begin_logging(format_: Literal["text", "json"], level: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     last: list[Any] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-        if format_ == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [_tracebacks, structlog.processors.JSONRenderer()] if format_ == "json" else [_for_people()]
     )
     structlog.configure(
         processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -41,3 +39,15 @@ def begin_logging(format_: Literal["text", "json"], level: str) -> None:
     logging.getLogger("sessionmill").setLevel(level.upper())
     for name in ("uvicorn", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+# By default both tell every variable: passwords, tokens, and what people said.
+_tracebacks = structlog.processors.ExceptionRenderer(
+    structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+)
+
+
+def _for_people() -> structlog.dev.ConsoleRenderer:
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )

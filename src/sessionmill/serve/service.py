@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,13 @@ from sessionmill.errors import (
     AlreadyRunning,
     Busy,
     ControlUnreadable,
+    ProcessorUnusable,
     SessionmillError,
     UsageError,
 )
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
-from sessionmill.serve.access import NotAllowed, may_read_content
+from sessionmill.serve.access import NotAllowed, SignInRefused, may_read_content
 from sessionmill.serve.answers import Answers
 from sessionmill.serve.overview import Overview
 from sessionmill.serve.signing_in import SigningIn
@@ -47,6 +49,26 @@ log = structlog.get_logger()
 SCHEDULER = Actor(id="scheduler", name="scheduler", role="admin")
 
 
+#: Runs that could not begin, of which it is remembered why.
+_REMEMBERED = 100
+#: Characters of a question in SQL that its audit row holds.
+_QUERY = 1000
+
+
+@dataclass(slots=True)
+class Begun:
+    """A run that somebody follows: how it stands, until its row is in the facts."""
+
+    run_id: str
+    processor: str
+    #: UTC.
+    since: datetime
+    actor: str
+    #: `running`, `ended`; `refused` or `failed` where it could not begin.
+    outcome: str = "running"
+    reason: str | None = None
+
+
 class Service:
     """What one server does, whoever asks; safe for threads."""
 
@@ -55,9 +77,12 @@ class Service:
         self.answers = Answers(lambda: app.facts.commit_number)
         self.signing_in = SigningIn(control, now)
         self.overview = Overview(app, self.roots)
-        self._background: list[threading.Thread] = []
+        #: The latest runs that go on by themselves, by id.
+        self._begun: dict[str, Begun] = {}
+        self._lock = threading.Lock()
         #: Runs that began before it have their audit rows, but for those that went on then.
         self._copied: datetime | None = None
+        self._copying = threading.Lock()
 
     # ── runs ──
 
@@ -80,27 +105,56 @@ class Service:
 
     def start(self, name: str, actor: Actor) -> str:
         """Begin a run that goes on by itself; return its id. Raises as `run` does."""
-        run_id = uuid.uuid4().hex
         with self._refusals_audited([name], actor):
             [processor] = self._named([name])
-        thread = threading.Thread(
-            target=self._run_alone, args=(processor, actor, run_id), name=f"run {name}"
-        )
-        self._background = [one for one in self._background if one.is_alive()] + [thread]
-        thread.start()
-        return run_id
+            begun = self._begin(processor, actor)
+        threading.Thread(
+            target=self._run_alone, args=(processor, actor, begun), name=f"run {name}"
+        ).start()
+        return begun.run_id
 
-    def _run_alone(self, processor: Processor, actor: Actor, run_id: str) -> None:
+    def _begin(self, processor: Processor, actor: Actor) -> Begun:
+        begun = Begun(uuid.uuid4().hex, processor.name, now(), actor.id)
+        with self._lock:
+            self._refuse_begun(processor)
+            self._begun[begun.run_id] = begun
+            over = [one for one in self._begun.values() if one.outcome != "running"]
+            for one in over[:-_REMEMBERED]:
+                del self._begun[one.run_id]
+        return begun
+
+    def _refuse_begun(self, processor: Processor) -> None:
+        for other in self._begun.values():
+            if other.processor == processor.name and other.outcome == "running":
+                raise AlreadyRunning(processor.name, other.since, other.actor)
+
+    def _run_alone(self, processor: Processor, actor: Actor, begun: Begun) -> None:
         try:
             with self._refusals_audited([processor.name], actor):
-                self._run([processor], actor, run_ids={processor.name: run_id})
-        except Exception:
-            log.exception("run failed", processor=processor.name, run_id=run_id)
+                self._run([processor], actor, run_ids={processor.name: begun.run_id})
+        except Exception as error:
+            log.exception("run failed", processor=processor.name, run_id=begun.run_id)
+            begun.reason = _reason(error).get("reason", type(error).__name__)
+            begun.outcome = _result(error)
+        else:
+            begun.outcome = "ended"
+
+    def begun(self, run_id: str) -> Begun | None:
+        """Return a run that goes on, or one that could not begin; None for any other."""
+        with self._lock:
+            if (begun := self._begun.get(run_id)) is not None:
+                return None if begun.outcome == "ended" else begun
+        for run in self.app.running.under_way().values():
+            if run.run_id == run_id:
+                return Begun(run_id, run.processor, run.since, run.actor)
+        return None
 
     def _named(self, names: Sequence[str]) -> list[Processor]:
         processors = self.app.registry.named(names)
         for processor in processors:
             self.app.running.refuse(processor.name)
+            with self._lock:
+                self._refuse_begun(processor)
         return processors
 
     def _run(
@@ -112,6 +166,7 @@ class Service:
         due_only: bool = False,
         run_ids: dict[str, str] | None = None,
     ) -> list[Tally]:
+        began = now()
         try:
             tallies = self.app.run(
                 processors,
@@ -122,22 +177,30 @@ class Service:
                 run_ids=run_ids,
             )
         finally:
-            self.copy_runs()
+            self.copy_runs(began)
+            if actor is not SCHEDULER:  # who has asked for a run sees what it has brought
+                self.answers.renew()
             self.overview.hurry()
         for tally in tallies:
             _log_run(tally, actor)
         return tallies
 
-    def copy_runs(self) -> None:
-        """Make audit rows of the runs that have none yet; what fails is done by the next call."""
-        goes_on = [run.since for run in self.app.running.under_way().values()]
-        since = min([now(), *goes_on])
-        try:
-            self.control.audit.copy_runs(runs_since(self.app.facts.cursor(), self._copied))
-        except SessionmillError as error:
-            log.warning("audit rows of runs are not written yet", reason=str(error))
-        else:
-            self._copied = since
+    def copy_runs(self, began: datetime | None = None) -> None:
+        """Make audit rows of the runs that have none yet; what fails is done by the next call.
+
+        Of those that began since the last call, or since `began`: a clock may be set back.
+        """
+        with self._copying:
+            goes_on = [run.since for run in self.app.running.under_way().values()]
+            since = min([now(), *goes_on])
+            if self._copied is not None and began is not None:
+                self._copied = min(self._copied, began)
+            try:
+                self.control.audit.copy_runs(runs_since(self.app.facts.cursor(), self._copied))
+            except SessionmillError as error:
+                log.warning("audit rows of runs are not written yet", reason=str(error))
+            else:
+                self._copied = since
 
     @contextmanager
     def _refusals_audited(self, names: Sequence[str], actor: Actor) -> Iterator[None]:
@@ -147,15 +210,8 @@ class Service:
         except Exception as error:
             if isinstance(error, AlreadyRunning) and actor == SCHEDULER:
                 raise  # it tries again by itself: no call of anybody's was refused
-            result = "refused" if isinstance(error, SessionmillError) else "failed"
             for name in names or ["all"]:
-                self._note_failure(
-                    actor,
-                    f"run_session_processor:{name}",
-                    f"job:session-processor:{name}",
-                    result,
-                    _reason(error),
-                )
+                self._note_failure(actor, *job(name), _result(error), _reason(error))
             raise
 
     # ── changes ──
@@ -174,10 +230,12 @@ class Service:
         with self.audited(actor, "reprocess", _resource(name, session)) as details:
             [processor] = self._named([name])
             key = None if session is None else self.app.store.beside().resolve(session)
+            began = now()
             try:
                 done = self.app.reprocess(processor, key, actor=actor.id)
             finally:
-                self.copy_runs()
+                self.copy_runs(began)
+                self.answers.renew()
             details.update(anew=done.anew, kept=done.kept)
             return done
 
@@ -192,6 +250,7 @@ class Service:
                 processor, session_key, by=by, swapping=swapping, actor=actor.id
             )
             details["transcripts"] = done.transcripts
+            self.answers.renew()
             return done
 
     def take_in_vendor_usage(
@@ -201,6 +260,7 @@ class Service:
         with self.audited(actor, "vendor_usage.import", "facts") as details:
             details.update(days=len(usage), points=len(points), names=len(said))
             self.app.take_in_vendor_usage(usage, points, said)
+            self.answers.renew()
 
     def backup(self, actor: Actor, target: Path) -> BackupMade:
         """Back the data directory up into a new folder of this machine."""
@@ -214,7 +274,8 @@ class Service:
     def select(self, actor: Actor, query: str, *, limit: int, timeout: float) -> Rows:
         """Ask the facts anything, in SQL; ended after `timeout` seconds."""
         with self.audited(actor, "sql", "facts") as details:
-            rows = self.app.select(query, limit=limit, timeout=timeout)
+            details["query"] = query[:_QUERY]
+            rows = self.app.select(query, limit=limit, timeout=timeout, with_errors=False)
             details["rows"] = len(rows.values)
             return rows
 
@@ -243,8 +304,7 @@ class Service:
         try:
             yield details
         except Exception as error:
-            result = "refused" if isinstance(error, UsageError | Busy | NotAllowed) else "failed"
-            self._note_failure(actor, action, resource, result, details | _reason(error))
+            self._note_failure(actor, action, resource, _result(error), details | _reason(error))
             raise
         self.note(actor, action, resource, "ok", details)
 
@@ -284,6 +344,17 @@ def _log_run(tally: Tally, actor: Actor) -> None:
     if tally.scanned or tally.errors:
         seconds = round(tally.seconds, 3)
         write("run", processor=tally.processor, actor=actor.id, seconds=seconds, **figures)
+
+
+def job(processor: str) -> tuple[str, str]:
+    """Return what the audit trail calls a processor's run: action and resource."""
+    return f"run_session_processor:{processor}", f"job:session-processor:{processor}"
+
+
+def _result(error: Exception) -> str:
+    """Tell whether something was refused, or failed."""
+    refusals = (UsageError, ProcessorUnusable, Busy, NotAllowed, SignInRefused)
+    return "refused" if isinstance(error, refusals) else "failed"
 
 
 def _resource(processor: str | None, session: str | None) -> str:

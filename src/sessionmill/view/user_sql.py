@@ -18,22 +18,34 @@ class TookTooLong(SessionmillError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(
-            f"The query took longer than {seconds:g} s and was ended. Give it more with --timeout."
+            f"The query took longer than {seconds:g} s and was ended. Give it more with --timeout, "
+            "or with timeout_seconds in a request."
         )
 
 
-def select(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: float) -> Rows:
+def select(
+    cursor: duckdb.DuckDBPyConnection,
+    sql: str,
+    *,
+    limit: int,
+    timeout: float,
+    with_errors: bool = True,
+) -> Rows:
     """Return at most `limit` rows; the query is ended after `timeout` seconds.
 
-    Raises NotOneSelect, UsageError for SQL that DuckDB refuses, and TookTooLong.
+    Without `with_errors` there is no column `last_error`: it alone may hold a plugin's words, which
+    may be people's. Raises NotOneSelect, UsageError for SQL that DuckDB refuses, and TookTooLong.
     """
     if limit < 1 or timeout <= 0:
         raise UsageError("--limit and --timeout are more than zero")
     _check(cursor, sql)
+    if not with_errors:
+        _hide_errors(cursor, sql)
     # The type alone is no guard: `WITH d AS (DELETE …) SELECT …` is a SELECT too.
     cursor.execute("BEGIN TRANSACTION READ ONLY")
-    timer = threading.Timer(timeout, cursor.interrupt)
-    timer.start()
+    over = threading.Event()
+    ending = threading.Thread(target=_end, args=(cursor, timeout, over), daemon=True)
+    ending.start()
     try:
         cursor.execute(sql)
         columns = [column[0] for column in cursor.description or ()]
@@ -43,11 +55,23 @@ def select(cursor: duckdb.DuckDBPyConnection, sql: str, *, limit: int, timeout: 
     except duckdb.Error as error:
         raise UsageError(f"DuckDB refuses the query: {error}") from error
     finally:
-        timer.cancel()
+        over.set()
+        ending.join()
         cursor.execute("ROLLBACK")
         cursor.close()
     limit = min(limit, _MOST_ROWS)
     return Rows(_distinct(columns), values[:limit], truncated=len(values) > limit)
+
+
+def _end(cursor: duckdb.DuckDBPyConnection, timeout: float, over: threading.Event) -> None:
+    """Interrupt a query after its time; again and again, for one that begins later misses it."""
+    while not over.wait(timeout):
+        cursor.interrupt()
+        timeout = _AGAIN
+
+
+#: Seconds after which a query that was told to end is told so again.
+_AGAIN = 0.05
 
 
 def _check(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -80,6 +104,17 @@ def _refuse_files(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
             )
 
 
+def _hide_errors(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Put a view of this cursor's own before the state's table, and refuse ways around it."""
+    for before, name in pairwise(["", *words(sql)]):
+        if before == "." and name == _STATE:
+            raise UsageError(f"{_STATE} is asked for by that name alone, without a schema's.")
+    cursor.execute(
+        f"CREATE OR REPLACE TEMP VIEW {_STATE} AS SELECT * EXCLUDE (last_error) FROM main.{_STATE}"
+    )
+
+
+_STATE = "session_processor_state"
 #: Table functions that read no file and change nothing.
 _HARMLESS = re.compile(
     r"range|generate_series|unnest|repeat|repeat_row|summary|histogram|histogram_values"

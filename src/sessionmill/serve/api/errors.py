@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -25,9 +24,15 @@ from sessionmill.errors import (
     TranscriptUnreadable,
     UsageError,
 )
-from sessionmill.serve.access import NotAllowed, SignInNeeded, SignInRefused, WrongHost
-
-log = structlog.get_logger()
+from sessionmill.serve.access import (
+    NotAllowed,
+    SignInNeeded,
+    SignInRefused,
+    TooManySignIns,
+    WrongHost,
+)
+from sessionmill.store.control import UserUnknown
+from sessionmill.view.user_sql import TookTooLong
 
 
 class Problem(BaseModel):
@@ -52,12 +57,15 @@ _STATUSES: tuple[tuple[type[SessionmillError], int, str], ...] = (
     (NotAllowed, 403, "not_allowed"),
     (WrongHost, 403, "wrong_host"),
     (AlreadyRunning, 409, "already_running"),
+    (TooManySignIns, 429, "too_many"),
     (Busy, 503, "busy"),
     (ProcessorUnknown, 400, "processor_unknown"),
     (ProcessorUnusable, 400, "processor_unusable"),
     (SessionUnknown, 404, "session_unknown"),
     (IdUnknown, 404, "id_unknown"),
+    (UserUnknown, 404, "user_unknown"),
     (UsageError, 400, "usage"),
+    (TookTooLong, 400, "took_too_long"),
     (TranscriptGone, 410, "transcript_gone"),
     (TranscriptClosed, 503, "transcript_closed"),
     (TranscriptUnreadable, 503, "transcript_unreadable"),
@@ -72,15 +80,21 @@ _WHY = {
     405: "The path is there, for other methods.",
     409: "It is running already.",
     410: "The transcript's file is deleted.",
+    413: "The body is too large.",
+    414: "The address is too long.",
+    429: "Too many wait for the same.",
     422: "A parameter is not of the form that is expected.",
     500: "Something went wrong that nobody foresaw; the server's log tells what.",
     503: "A store, or a transcript, can't be had now.",
 }
 
 
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route documents of errors, beside those that each may have."""
-    every = {400, 401, 403, 405, 422, 500, 503}
+    every = {400, 401, 403, 405, 413, 414, 422, 500, 503}
     return {
         status: {"model": ErrorAnswer, "description": _WHY[status]}
         for status in sorted(every | set(statuses))
@@ -103,7 +117,7 @@ def answer(status: int, code: str, message: str) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Let every error be answered in one shape."""
+    """Let every error that can be foreseen be answered in one shape; the guard has the others."""
 
     @app.exception_handler(SessionmillError)
     async def ours(_: Request, error: SessionmillError) -> JSONResponse:
@@ -118,16 +132,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        code = {404: "no_such_route", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        code = _CODES.get(error.status_code, "refused")
         response = answer(error.status_code, code, str(error.detail))
         response.headers.update(error.headers or {})
         return response
-
-    @app.exception_handler(Exception)
-    async def unforeseen(request: Request, error: Exception) -> JSONResponse:
-        log.error("unforeseen", path=request.url.path, exc_info=error)
-        return answer(
-            500,
-            "unforeseen",
-            "Something went wrong that nobody foresaw; the server's log tells what.",
-        )

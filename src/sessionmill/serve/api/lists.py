@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -50,12 +50,42 @@ def packed_cursor(*place: Any) -> str:
     return base64.urlsafe_b64encode(json_text(list(place)).encode()).decode().rstrip("=")
 
 
-def place_of(cursor: str, length: int) -> list[Any]:
-    """Return what `packed_cursor` was given. Raises UsageError for what it did not make."""
+def place_of(cursor: str | None, *kinds: type[Any]) -> list[Any] | None:
+    """Return what `packed_cursor` was given, values of these kinds; None at the beginning.
+
+    A time is one as JSON has it, or null. Raises UsageError for what `packed_cursor` did not make.
+    """
+    if cursor is None:
+        return None
     try:
         place = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error, UnicodeError) as error:
-        raise UsageError("The cursor is none that this server gave.") from error
-    if not isinstance(place, list) or len(place) != length:
-        raise UsageError("The cursor is none that this server gave.")
+    except (ValueError, RecursionError) as error:
+        raise UsageError(_NO_CURSOR) from error
+    if not isinstance(place, list) or len(place) != len(kinds):
+        raise UsageError(_NO_CURSOR)
+    if not all(map(_is, place, kinds)):
+        raise UsageError(_NO_CURSOR)
     return place
+
+
+_NO_CURSOR = "The cursor is none that this server gave."
+
+
+def _is(value: Any, kind: type[Any]) -> bool:
+    if kind is int:
+        return type(value) is int and abs(value) < 2**63
+    if kind is datetime:
+        return value is None or (isinstance(value, str) and _is_time(value))
+    return isinstance(value, kind) and not _has_half_pairs(value)
+
+
+def _is_time(value: str) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is UTC
+    except ValueError:
+        return False
+
+
+def _has_half_pairs(value: str) -> bool:
+    """Tell whether text is none that can be written: JSON can name half of a surrogate pair."""
+    return any("\ud800" <= character <= "\udfff" for character in value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
+from sessionmill.errors import UsageError
 from sessionmill.serve.api.asking import Admin, Anyone, Live
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import Cursor, Limit, Listed, as_json, packed_cursor, place_of
@@ -126,11 +128,15 @@ def add_token(live: Live, actor: Admin, new: NewToken) -> dict[str, Any]:
 
 
 @router.delete("/tokens/{token_id}", response_model=Listed, responses=responses(404))
-def revoke_token(live: Live, actor: Admin, token_id: int) -> Response:
+def revoke_token(
+    live: Live, actor: Admin, token_id: Annotated[int, Path(ge=1, lt=2**63)]
+) -> Response:
     """Let a token be good no more."""
-    with live.audited(actor, "token.revoke", f"token:{token_id}"):
-        revoked = live.control.tokens.revoke(token_id)
-    return _listed(revoked)
+    try:
+        with live.audited(actor, "token.revoke", f"token:{token_id}"):
+            return _listed(live.control.tokens.revoke(token_id))
+    except UsageError as error:
+        raise HTTPException(404, str(error)) from error
 
 
 @router.get("/audit", response_model=Listed)
@@ -145,8 +151,8 @@ def audit(
     cursor: Cursor = None,
 ) -> Response:
     """List what was done, the newest first."""
-    before = _number(place_of(cursor, 1)[0]) if cursor else None
-    rows = live.control.audit.rows(since, action, limit + 1, before)
+    [before] = place_of(cursor, int) or [None]
+    rows = live.control.audit.rows(_utc(since), action, limit + 1, before)
     truncated = len(rows) > limit
     behind = packed_cursor(rows[limit - 1].id) if truncated else None
     said = [_naive(msgspec.structs.asdict(row)) for row in rows[:limit]]
@@ -165,5 +171,10 @@ def _naive(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 0
+def _utc(at: datetime | None) -> datetime | None:
+    if at is None or at.tzinfo is None:
+        return None if at is None else at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError as error:
+        raise UsageError(f"{at.isoformat()} is no time in UTC.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -99,7 +100,7 @@ def runs(
     cursor: Cursor = None,
 ) -> Response:
     """List runs that have ended, the latest first."""
-    before = place_of(cursor, 2) if cursor else None
+    before = place_of(cursor, datetime, str)
     found = stored_runs.newest(
         live.app.facts.cursor(), processor=processor, before=before, limit=limit
     )
@@ -119,42 +120,35 @@ class Run(BaseModel):
     actor: str
     #: UTC.
     started_at: str
-    #: `running`, or how it ended.
+    #: `running`, or how it ended; `refused` or `failed` where it could not begin.
     outcome: str
-    #: Its figures; null while it runs.
+    #: Its figures, or the reason; null while it runs.
     details: dict[str, Any] | None
 
 
 @router.get("/runs/{run_id}", response_model=Run, responses=responses(404))
 def run(live: Live, _: Reader, run_id: str) -> Response:
     """Tell of one run, be it over or not."""
-    for under_way in live.app.running.under_way().values():
-        if under_way.run_id == run_id:
-            return as_json(
-                {
-                    "run_id": run_id,
-                    "processor": under_way.processor,
-                    "actor": under_way.actor,
-                    "started_at": under_way.since.replace(tzinfo=None),
-                    "outcome": "running",
-                    "details": None,
-                }
-            )
-    found = stored_runs.one(live.app.facts.cursor(), run_id)
+    begun = live.begun(run_id)
+    goes_on = begun is not None and begun.outcome == "running"
+    found = None if goes_on else stored_runs.one(live.app.facts.cursor(), run_id)
     if found is not None:
         told = ("run_id", "processor_name", "actor", "started_at", "outcome")
         details = {name: value for name, value in found.items() if name not in told}
-        return as_json(
-            {
-                "run_id": run_id,
-                "processor": found["processor_name"],
-                "actor": found["actor"],
-                "started_at": found["started_at"],
-                "outcome": found["outcome"],
-                "details": details,
-            }
-        )
-    raise HTTPException(404, "No run has this id: it may have been told to begin, and not have.")
+        return _run(found["processor_name"], found, found["outcome"], details)
+    if begun is not None:
+        since = begun.since.replace(tzinfo=None)
+        said = {"run_id": run_id, "actor": begun.actor, "started_at": since}
+        why = None if begun.reason is None else {"reason": begun.reason}
+        return _run(begun.processor, said, begun.outcome, why)
+    raise HTTPException(404, f"There is no run {run_id!r}. To see them: GET /api/runs")
+
+
+def _run(
+    processor: str, said: dict[str, Any], outcome: str, details: dict[str, Any] | None
+) -> Response:
+    document = {name: said[name] for name in ("run_id", "actor", "started_at")}
+    return as_json(document | {"processor": processor, "outcome": outcome, "details": details})
 
 
 @router.get("/state", response_model=Listed)

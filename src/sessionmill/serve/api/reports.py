@@ -31,10 +31,14 @@ User = Annotated[str | None, Query(max_length=255, description="Of this user onl
 Timezone = Annotated[
     str, Query(max_length=64, description="Of hours, days, weeks and months, like Europe/Berlin.")
 ]
+#: What a client that names the ETag of what it has is answered.
+UNCHANGED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What the client has, as it says by If-None-Match, is as it was."}
+}
 Ask = Callable[[duckdb.DuckDBPyConnection], Rows]
 
 
-@router.get("/reports/usage", response_model=Listed)
+@router.get("/reports/usage", response_model=Listed, responses=UNCHANGED)
 def usage(
     request: Request,
     live: Live,
@@ -59,7 +63,7 @@ def usage(
     return _report(request, live, lambda c: reports.usage(c, by, **chosen))
 
 
-@router.get("/reports/work", response_model=Listed)
+@router.get("/reports/work", response_model=Listed, responses=UNCHANGED)
 def work(
     request: Request,
     live: Live,
@@ -81,15 +85,15 @@ def work(
     )
 
 
-@router.get("/prices", response_model=Listed)
+@router.get("/prices", response_model=Listed, responses=UNCHANGED)
 def prices(request: Request, live: Live, _: Reader) -> Response:
     """Show what responses are priced by, and which are not."""
     return _report(request, live, pricing.in_use)
 
 
-@router.get("/prices/{model:path}", response_model=Listed)
+@router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED)
 def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
-    """Show every price of one model, the first that counts first."""
+    """Show every price of one model, the first that counts first; none for a name of none."""
     return _report(
         request, live, lambda cursor: pricing.of_model(cursor, model, now()), of_now=True
     )
@@ -100,7 +104,7 @@ class Question(BaseModel):
 
     query: str = Field(max_length=100_000)
     limit: int = Field(1000, ge=1, le=100_000, description="Rows at most.")
-    timeout_seconds: float = Field(30.0, gt=0, le=300, description="It is ended after these.")
+    timeout_seconds: float = Field(30.0, ge=0.001, le=300, description="It is ended after these.")
 
 
 @router.post("/sql", response_model=Listed)

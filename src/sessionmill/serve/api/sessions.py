@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from sessionmill.serve.api.asking import Anyone, Live, Reader
+from sessionmill.serve.api.asking import ContentReader, Live, Reader
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import (
     Cursor,
@@ -40,7 +41,7 @@ def sessions(
         since=since,
         limit=limit,
         timezone=timezone,
-        behind=place_of(cursor, 3) if cursor else None,
+        behind=place_of(cursor, datetime, str, str),
     )
     behind = None
     if rows.truncated:
@@ -54,16 +55,19 @@ def sessions(
 )
 def turns(
     live: Live,
-    actor: Anyone,
+    actor: ContentReader,
     session_key: str,
     after: Annotated[int, Query(ge=-1, description="Go on behind the line at this byte.")] = -1,
     limit: Limit = 50,
     characters: Annotated[int, Query(ge=1, le=20_000, description="Of each text, at most.")] = 200,
+    cursor: Cursor = None,
 ) -> Response:
     """Show what happened in a transcript, page by page. Each look is audited.
 
-    Administrators may see all of them, members their own.
+    Administrators may see all of them, members their own. The rows of one line are not parted, so
+    a page may have a few more than `limit`.
     """
+    [after] = place_of(cursor, int) or [after]
     rows = live.turns(actor, session_key, after=after, limit=limit, characters=characters)
-    behind = str(rows.values[-1][0]) if rows.truncated else None
+    behind = packed_cursor(rows.values[-1][0]) if rows.truncated else None
     return as_json(listed(rows, behind))

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from pydantic import BaseModel, Field
 
 from sessionmill.serve.access import COOKIE, SignInRefused
 from sessionmill.serve.api.asking import Anyone, Live
+from sessionmill.serve.api.errors import responses
+from sessionmill.serve.signing_in import STAY
 from sessionmill.store.control import Actor
 
 router = APIRouter(tags=["signing in"])
 
-#: How long a browser stays signed in.
-STAY = timedelta(days=30)
+
+_NOBODY = Actor(id="nobody", name="nobody", role="")
 
 
 class Password(BaseModel):
@@ -33,12 +34,12 @@ class SignedIn(BaseModel):
     role: str
 
 
-@router.post("/api/login", response_model=SignedIn)
+@router.post("/api/login", response_model=SignedIn, responses=responses(429))
 def login(request: Request, response: Response, live: Live, said: Password) -> SignedIn:
     """Sign a browser in by name and password; the answer sets a cookie."""
-    stranger = Actor(id="nobody", name=said.name, role="")
-    with live.audited(stranger, "login", f"user:{said.name}"):
-        user = live.signing_in.by_password(said.name, said.password)
+    user = live.signing_in.by_password(said.name, said.password)
+    who = _NOBODY if user is None else Actor(f"user:{user.id}", user.name, user.role)
+    with live.audited(who, "login", f"user:{said.name}"):
         if user is None:
             raise SignInRefused
         _, secret = live.control.tokens.add(user.name, "browser", expires=STAY)
@@ -59,12 +60,22 @@ def first_steps(
     request: Request, live: Live, link: Annotated[str, Query(max_length=200)]
 ) -> Response:
     """Take the link that the server printed: it becomes a cookie, and leaves the address."""
-    stranger = Actor(id="nobody", name="nobody", role="")
-    with live.audited(stranger, "login.link", "server"):
+    if not live.signing_in.has_link():
+        raise SignInRefused  # of which there is no audit row: anybody could have any number made
+    with live.audited(_NOBODY, "login.link", "server"):
         secret = live.signing_in.by_link(link)
     response = RedirectResponse("/", 303)
     _set_cookie(request, response, secret)
     return response
+
+
+@router.get("/", include_in_schema=False)
+def start_page(actor: Anyone) -> Response:
+    """Tell one who has come in where to go on."""
+    return PlainTextResponse(
+        f"sessionmill answers {actor.name}, with the role {actor.role}.\n"
+        "Reports: /api/reports/usage?by=day\nEvery route: /api/openapi.json\n"
+    )
 
 
 def _set_cookie(request: Request, response: Response, secret: str) -> None:

@@ -6,7 +6,7 @@ A damaged or busy facts file takes nobody's login or audit trail with it.
 from sessionmill.store.control.audit_log import AuditLog, AuditRow
 from sessionmill.store.control.database import Control
 from sessionmill.store.control.tokens import Actor, Token, Tokens
-from sessionmill.store.control.users import ROLES, User, Users
+from sessionmill.store.control.users import ROLES, User, Users, UserUnknown
 
 __all__ = [
     "ROLES",
@@ -17,5 +17,6 @@ __all__ = [
     "Token",
     "Tokens",
     "User",
+    "UserUnknown",
     "Users",
 ]
