@@ -116,6 +116,27 @@ def test_facts_that_were_cut_are_set_aside_and_made_anew(
         assert _run(server)["details"]["processed"] == 2
 
 
+def test_facts_that_are_older_than_the_control_store_knows_are_told_of(
+    mill: Mill, data: Path, sessions: Path, tmp_path: Path
+) -> None:
+    mill("run", "--sessions", sessions)
+    older = [data / "facts.duckdb", data / "commit_number"]
+    for path in older:
+        shutil.copy(path, tmp_path / path.name)
+    with served(data, "--no-schedule", "--sessions", sessions) as server:
+        _write(sessions, "third")
+        _run(server)
+        assert server.end() == 0
+    for path in older:
+        shutil.copy(tmp_path / path.name, path)
+    with served(data, "--no-schedule", "--sessions", sessions) as server:
+        found = _check(server, "facts")
+        assert found["status"] == "warning"
+        assert "older" in str(found)
+        assert _run(server)["details"]["processed"] == 1, "and it heals"
+        assert server.get("/api/reports/usage").json["rows"][0]["responses"] == 3
+
+
 def test_facts_that_can_only_be_read_are_refused_with_the_way_out(
     mill: Mill, data: Path, sessions: Path
 ) -> None:

@@ -103,6 +103,7 @@ class _Life:
     def live(self) -> None:
         """Answer until told to stop, then let go of everything in order."""
         with self._signals(), contextlib.ExitStack() as parts:
+            self._compare_commits()
             self._service.copy_runs()
             self._service.overview.start()
             if self._given.settings.scheduler.enabled:
@@ -113,6 +114,17 @@ class _Life:
             self._stop()
             self._let_runs_end()
         self._service.close()
+
+    def _compare_commits(self) -> None:
+        """Say if the facts lack what the control store knows to have been committed."""
+        known, there = self._control.commit_number(), self._app.facts.commit_number
+        if there < known and self._app.facts.notice is None:
+            self._app.facts.notice = (
+                f"The facts are of commit {there}, and the control store knows of commit {known}: "
+                "an older facts.duckdb was put here. What it lacks is read anew from the "
+                "transcripts that still exist by: sessionmill run"
+            )
+            log.error("facts are behind", commit=there, known=known)
 
     def _announce(self) -> None:
         """Tell others, once it answers."""

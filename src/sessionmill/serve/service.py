@@ -186,7 +186,9 @@ class Service:
         return tallies
 
     def copy_runs(self, began: datetime | None = None) -> None:
-        """Make audit rows of the runs that have none yet; what fails is done by the next call.
+        """Make audit rows of the runs that have none yet, and note the commit they are of.
+
+        What fails is done by the next call.
 
         Of those that began since the last call, or since `began`: a clock may be set back.
         """
@@ -197,6 +199,7 @@ class Service:
                 self._copied = min(self._copied, began)
             try:
                 self.control.audit.copy_runs(runs_since(self.app.facts.cursor(), self._copied))
+                self.control.note_commit_number(self.app.facts.commit_number)
             except SessionmillError as error:
                 log.warning("audit rows of runs are not written yet", reason=str(error))
             else:

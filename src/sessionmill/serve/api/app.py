@@ -10,6 +10,7 @@ from sessionmill.serve.access import Door
 from sessionmill.serve.api import (
     errors,
     health,
+    home,
     local,
     people,
     processing,
@@ -36,7 +37,7 @@ def create(service: Service, door: Door, names: frozenset[str]) -> FastAPI:
     )
     app.state.service, app.state.door = service, door
     errors.install(app)
-    for part in (health, signing_in, reports, sessions, processing, people, local):
+    for part in (home, health, signing_in, reports, sessions, processing, people, local):
         app.include_router(part.router)
     app.add_middleware(Guard, names=names, count=service.overview.metrics.count_request)
     return app
