@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 
 from sessionmill.app import now
-from sessionmill.run.schedule import Scheduler
+from sessionmill.run.schedule import Launch, Scheduler
 from sessionmill.serve.service import SCHEDULER, Service
 from sessionmill.settings import SchedulerSettings
 
@@ -25,7 +26,13 @@ def scheduling(service: Service, settings: SchedulerSettings) -> Iterator[None]:
         scheduler.stop(0)
 
 
-def new_scheduler(service: Service, settings: SchedulerSettings) -> Scheduler:
+def new_scheduler(
+    service: Service,
+    settings: SchedulerSettings,
+    *,
+    monotonic: Callable[[], float] = time.monotonic,
+    launch: Launch | None = None,
+) -> Scheduler:
     """Return what starts the service's processors, each by its cadence since its last run."""
     processors = service.app.registry.usable.values()
     last = {
@@ -38,6 +45,8 @@ def new_scheduler(service: Service, settings: SchedulerSettings) -> Scheduler:
         lambda name: _run(service, name, settings.budget_seconds),
         now,
         random.random,
+        monotonic=monotonic,
+        launch=launch,
     )
 
 
