@@ -306,6 +306,7 @@ def test_nudges_before_a_run_are_one_and_those_during_it_make_one_more(world: Wo
     assert scheduler.states().jobs["usage"].nudged
     world.pass_by(scheduler, 5 * MINUTE)
     assert world.times("usage") == [0, 60, pytest.approx(80 + NUDGE_GAP_SECONDS, abs=0.05)]
+    assert scheduler.states().jobs["usage"].refused_in_all == 0, "no start of its cadence was"
 
 
 def test_a_nudge_in_the_last_moment_of_a_run_leads_to_one_more(world: World) -> None:
@@ -390,6 +391,14 @@ def test_a_daily_one_runs_at_its_time_by_the_clock_that_was_set(world: World) ->
     world.jump(30 * HOUR)  # past the time
     world.pass_by(scheduler, HOUR)
     assert len(world.times("nightly")) == 3, "what was jumped over runs once"
+
+
+def test_a_daily_one_is_not_early_for_a_clock_that_was_set_back(world: World) -> None:
+    scheduler = world.scheduler({"nightly": "daily 04:15"}, {"nightly": NOON})
+    world.pass_by(scheduler, 20 * HOUR)
+    world.jump(-3 * HOUR)  # from eight to five
+    world.pass_by(scheduler, DAY)
+    assert world.times("nightly") == [16.25 * HOUR, 43.25 * HOUR]
 
 
 def test_a_run_during_a_jump_is_told_as_long_as_it_took(world: World) -> None:
@@ -485,8 +494,8 @@ def test_stopping_waits_for_what_runs_and_starts_nothing_more(
     assert not scheduler.states().alive
     scheduler.nudge("usage")
     scheduler.tick()
-    works.enough["slow"].set()
-    assert scheduler.stop(SOON) == [], "it waited for the slow one"
+    threading.Timer(0.1, works.enough["slow"].set).start()
+    assert scheduler.stop(1_000_000) == [], "it waits for the slow one, and no longer"
     assert not works.begun["usage"].acquire(blocking=False)
 
 
