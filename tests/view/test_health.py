@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionmill.plugins import Unusable
+from sessionmill.store.known import begin_anew
 from sessionmill.testing import FakeClock
 from sessionmill.view.checks import STATUSES, Judgement, Status, span, worst
 from sessionmill.view.health import (
@@ -141,6 +142,21 @@ def test_a_new_version_that_has_everything_to_read_again_alarms_nobody_at_once(
     history.run(newer, most=5)
     assert history.check("usage.lag", newer).status == "ok"
     assert history.check("usage.lag", newer).details["pending"] == 35
+
+
+def test_what_is_to_be_read_anew_has_not_waited_since_before_it_was_read_last(
+    history: History,
+) -> None:
+    history.write("a")
+    history.run(fails=everything)
+    history.clock.advance(hours=10)
+    history.run()
+    with history.facts.transaction() as cursor:
+        begin_anew(cursor, "usage", ["alice/a.jsonl"])
+    history.clock.advance(minutes=5)
+    found = history.check("usage.lag")
+    assert (found.status, found.details["pending"]) == ("ok", 1)
+    assert found.details["waiting_since"] == history.clock() - 5 * MINUTE
 
 
 def test_a_root_that_is_not_read_any_more_keeps_nothing_waiting(history: History) -> None:

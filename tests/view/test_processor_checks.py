@@ -106,6 +106,15 @@ def test_a_run_that_never_ends_is_an_error_and_a_long_one_that_moves_is_none(
     assert history.check("usage.last_run", around=running()).status == "warning"
 
 
+def test_a_run_may_take_an_hour_whatever_the_cadence(history: History) -> None:
+    often = {"usage": Pace(MINUTE, MINUTE)}
+    for minutes, status in ((59, "ok"), (61, "error")):
+        began = history.clock() - minutes * MINUTE
+        around = scheduled(history.clock, Scheduled(running_since=began))
+        found = history.check("usage.last_run", around=replace(around, paces=often))
+        assert found.status == status
+
+
 # ── last success ──
 
 
@@ -292,6 +301,15 @@ def test_runs_that_see_no_transcript_any_more_are_told_of_soon(history: History)
         "warning",
         "Its last 7 runs saw no transcript, and earlier ones did.",
     )
+
+
+def test_runs_that_were_broken_off_before_they_looked_are_no_silence(history: History) -> None:
+    history.write("a")
+    history.run()
+    history.delete("a")
+    for _ in range(5):
+        history.run(broken=True)
+    assert history.check("usage.silence").status == "ok"
 
 
 # ── a processor that can't be built ──
