@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +16,23 @@ from cyclopts import App
 from pages import README, Page, page, table_rows
 
 from sessionmill import config
+from sessionmill.cadence import Cadence
 from sessionmill.cli.app import app
 from sessionmill.cli.reports import By
 from sessionmill.errors import UsageError
-from sessionmill.view import doctor
+from sessionmill.settings import Settings
+from sessionmill.view import doctor, settings
 
 CONFIGURATION = page("configuration")
 
 #: Read by what config.py calls, and so by no line of it.
 READ_ELSEWHERE = {"LOGNAME", "USER", "TZ", "XDG_DATA_HOME"}
+
+#: Looked for among all variables, whatever the processor's name.
+INTERVALS = {
+    config.interval_variables("<name>")[0],
+    config.interval_variables("verification")[1],
+}
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,7 @@ def variables() -> set[str]:
         and isinstance(call.func, ast.Attribute)
         and isinstance(call.func.value, ast.Name)
         and call.func.value.id == "environ"
+        and call.args
         and isinstance(call.args[0], ast.Constant)
         and isinstance(call.args[0].value, str)
     }
@@ -124,8 +134,8 @@ def variables() -> set[str]:
 
 def test_every_variable_is_told_and_no_other_is() -> None:
     section = CONFIGURATION.section("Environment variables")
-    assert {row[0].strip("`") for row in table_rows(section)} == variables()
-    code = " ".join(re.findall("`[^`]+`", section))
+    assert {row[0].strip("`") for row in table_rows(section)} == variables() | INTERVALS
+    code = " ".join(set(re.findall("`[^`]+`", section)) - {f"`{name}`" for name in INTERVALS})
     named = set(re.findall(r"\b[A-Z]{2,}(?:_[A-Z]+)*\b", code))
     assert named - variables() == READ_ELSEWHERE
 
@@ -133,7 +143,8 @@ def test_every_variable_is_told_and_no_other_is() -> None:
 def test_the_environment_is_asked_in_no_other_way() -> None:
     text = Path(config.__file__).read_text("utf-8")
     other = re.findall(r"getenv|environ\[|environ\.(?!get\()|in environ\b(?!\.)", text)
-    assert not other, "the tests above look for environ.get(…) alone"
+    assert other == ["environ."], "for intervals; the tests above look for environ.get(…) alone"
+    assert "in environ.items():\n        if seconds and (_INTERVAL.fullmatch(variable)" in text
 
 
 # ── the file ──
@@ -145,6 +156,33 @@ def test_the_configuration_that_is_shown_is_understood(tmp_path: Path) -> None:
     read = config.load(tmp_path)
     assert read.extra_processors == ("acme:Greeting",)
     assert read.processors["greeting"] == {"text": "good morning"}
+
+
+def test_every_setting_of_the_service_is_told_with_its_default() -> None:
+    rows = table_rows(CONFIGURATION.section("Settings of the service"))
+    told = {row[0].strip("`"): row[2].strip("`") for row in rows}
+    sections = Settings().model_dump()
+    defaults = {f"{s}.{name}": value for s, own in sections.items() for name, value in own.items()}
+    assert told == {
+        name: "none"
+        if value == ()
+        else str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        for name, value in defaults.items()
+    }
+
+
+def test_every_word_that_masks_a_setting_is_told() -> None:
+    told = CONFIGURATION.section("sessionmill config").partition("A value is masked")[2]
+    assert set(re.findall(r"`(\w+)`", told.partition("several")[0])) == settings._SECRET
+
+
+def test_every_kind_of_cadence_is_one() -> None:
+    rows = table_rows(CONFIGURATION.section("Cadences"))
+    assert len(rows) >= 4
+    for written, _ in rows:
+        Cadence.of(tomllib.loads(f"cadence = {written.strip('`')}")["cadence"])
 
 
 def test_an_unknown_setting_is_refused_as_told(tmp_path: Path) -> None:
