@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,10 +78,13 @@ class Served:
 
 @contextmanager
 def served(
-    data: Path, *options: object, cwd: Path | None = None, **environ: str
+    data: Path,
+    *options: object,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Served]:
     """Serve `data` at a free port until the end of the block, if it has not ended before."""
-    process = start(data, *options, cwd=cwd, **environ)
+    process = start(data, *options, cwd=cwd, environ=environ)
     try:
         yield answering(process, data)
     finally:
@@ -95,7 +98,10 @@ def served(
 
 
 def start(
-    data: Path, *options: object, cwd: Path | None = None, **environ: str
+    data: Path,
+    *options: object,
+    cwd: Path | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
     """Start a server; it is asked for a port of its own unless one is given."""
     port = () if "--port" in options else ("--port", "0")
@@ -105,7 +111,7 @@ def start(
         stderr=subprocess.STDOUT,
         text=True,
         cwd=cwd or data.parent,
-        env={**os.environ, **environ},
+        env={**os.environ, **(environ or {})},
     )
 
 

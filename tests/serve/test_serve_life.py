@@ -117,7 +117,7 @@ def test_told_to_end_it_breaks_off_what_does_not_and_charges_nobody(
     spec = f"serve_processors:{processor}"
     options = ("--no-schedule", "--sessions", plugins, "--processor", spec)
     begun, environ = plugins / "begun", {"SESSIONMILL_SCHEDULER__STOP_SECONDS": "2"}
-    with served(data, *options, cwd=plugins, **environ) as server:
+    with served(data, *options, cwd=plugins, environ=environ) as server:
         [name] = [
             row["name"]
             for row in server.get("/api/processors").json["rows"]

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 
 from sessionmill.app import now
+from sessionmill.collect.roots import Root
 from sessionmill.run.schedule import Launch, Scheduler
 from sessionmill.serve.service import SCHEDULER, Service
 from sessionmill.settings import SchedulerSettings
+
+#: What runs soon after a transcript has changed, so that reports tell of it within seconds.
+_NEAR_LIVE = "usage"
 
 
 @contextmanager
@@ -19,10 +24,15 @@ def scheduling(service: Service, settings: SchedulerSettings) -> Iterator[None]:
     """Run processors when they are due, until the end; those that run then are left to end."""
     scheduler = new_scheduler(service, settings)
     service.overview.scheduler = scheduler
+    ended = threading.Event()
     scheduler.start()
+    if settings.watch and _NEAR_LIVE in service.app.registry.usable:
+        told = (service.roots, scheduler, ended)
+        threading.Thread(target=_watch, args=told, name="watch", daemon=True).start()
     try:
         yield
     finally:
+        ended.set()
         scheduler.stop(0)
 
 
@@ -48,6 +58,13 @@ def new_scheduler(
         monotonic=monotonic,
         launch=launch,
     )
+
+
+def _watch(roots: Sequence[Root], scheduler: Scheduler, ended: threading.Event) -> None:
+    from sessionmill.collect.watch import watch
+
+    for _ in watch([root.folder for root in roots], ended):
+        scheduler.nudge(_NEAR_LIVE)
 
 
 def _run(service: Service, name: str, budget: float) -> None:
