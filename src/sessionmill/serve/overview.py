@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -28,6 +29,11 @@ from sessionmill.view.metrics import Metrics, Told, Totals, gather_totals
 
 log = structlog.get_logger()
 
+#: A clock that was set is told of for so many seconds, and no longer: nothing waits for it.
+_JUMP_TOLD = 3600.0
+#: A clock that nobody sets, and that goes on while the machine sleeps, where there is one: a laptop
+#: that slept all night had no jump.
+_UNSET = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 #: Seconds between two workers that are started only to see that one can be.
 _WORKER_SECONDS = 300.0
 
@@ -48,7 +54,9 @@ class Overview:
         self._app, self._roots = app, roots
         #: None where nothing is scheduled.
         self.scheduler: Scheduler | None = None
-        self._began = now(), time.monotonic()
+        self._began = now()
+        #: Both clocks, at moments of the last hour, the oldest first.
+        self._clocks: deque[tuple[datetime, float]] = deque([_both()])
         self._workers = Condition()
         self._workers_looked = -_WORKER_SECONDS
         self._gatherer: Gatherer[_Latest] = Gatherer(self._gather)
@@ -90,14 +98,22 @@ class Overview:
     def _gather(self) -> _Latest:
         if self._app.mend():
             log.warning("DuckDB had given the facts up; they were opened anew")
+        self._note_clocks()
         noted = look_around.noted_commit(self._app.config.folder)
         cursor = self._app.facts.cursor()
         try:
             processors = list(self._app.registry.usable.values())
-            gathered = gather(cursor, processors, now(), noted_commit=noted)
-            return _Latest(gathered, gather_totals(cursor), self._around())
+            around = self._around()
+            roots = None if around.roots is None else list(around.roots)
+            gathered = gather(cursor, processors, now(), roots=roots, noted_commit=noted)
+            return _Latest(gathered, gather_totals(cursor), around)
         finally:
             cursor.close()
+
+    def _note_clocks(self) -> None:
+        self._clocks.append(_both())
+        while self._clocks[-1][1] - self._clocks[0][1] > _JUMP_TOLD:
+            self._clocks.popleft()
 
     def _around(self) -> Surroundings:
         folder = self._app.config.folder
@@ -124,11 +140,16 @@ class Overview:
     def _schedule(self) -> Schedule | None:
         if self.scheduler is None:
             return None
-        return _as_health_has_it(self.scheduler.states(), self._began[0])
+        return _as_health_has_it(self.scheduler.states(), self._began)
 
     def _clock_jump(self) -> timedelta:
-        wall, monotonic = self._began
-        return (now() - wall) - timedelta(seconds=time.monotonic() - monotonic)
+        (wall, unset), (then, unset_then) = _both(), self._clocks[0]
+        return (wall - then) - timedelta(seconds=unset - unset_then)
+
+
+def _both() -> tuple[datetime, float]:
+    """Return the time as the clock has it, and as one that nobody sets."""
+    return now(), time.clock_gettime(_UNSET)
 
 
 def _as_health_has_it(states: ScheduleState, began: datetime) -> Schedule:
