@@ -13,8 +13,11 @@ import pytest
 from served import Served, served, start, wait_for
 
 from conftest import Mill
-from sessionmill.store.facts import KEPT_FREE
+from sessionmill.app import now
+from sessionmill.store.facts import KEPT_FREE, Facts
 from sessionmill.testing import ClaudeTranscript
+
+HERE = Path(__file__).parent
 
 
 def _write(sessions: Path, *names: str) -> None:
@@ -135,6 +138,36 @@ def test_facts_that_are_older_than_the_control_store_knows_are_told_of(
         assert "older" in str(found)
         assert _run(server)["details"]["processed"] == 1, "and it heals"
         assert server.get("/api/reports/usage").json["rows"][0]["responses"] == 3
+
+
+def test_facts_that_another_command_holds_are_waited_for_and_then_left_to_it(
+    data: Path, sessions: Path
+) -> None:
+    with Facts(data, "sessionmill run", now=now()):
+        process = start(data, "--no-schedule", "--sessions", sessions)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert f"held by process {os.getpid()} (sessionmill run)" in said
+
+
+# ── processors ──
+
+
+def test_a_worker_that_is_killed_costs_its_session_an_attempt_and_nothing_else(
+    data: Path, sessions: Path
+) -> None:
+    shutil.copy(HERE / "serve_processors.py", sessions)
+    options = ("--no-schedule", "--sessions", sessions, "--processor", "serve_processors:Killed")
+    _write(sessions, "culprit")
+    with served(data, *options, cwd=sessions) as server:
+        done = _run(server, "killed")["details"]
+        assert (done["processed"], done["errors"]) == (2, 1)
+        assert "SIGKILL" in done["errors_detail"][0]["error"]
+        assert _run(server)["details"]["processed"] == 3, "others go on"
+        _status_becomes(server, "killed.failing", "warning")
+        assert _check(server, "usage.failing")["status"] == "ok"
+        [row] = server.get("/api/state?processor=killed").json["rows"]
+        assert (row["session"], row["state"]) == ("alice/culprit.jsonl", "failing")
 
 
 def test_facts_that_can_only_be_read_are_refused_with_the_way_out(
