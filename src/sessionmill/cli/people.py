@@ -1,4 +1,4 @@
-"""Commands on the control store: users, tokens, audit. They need no facts, and wait for nobody's."""
+"""Commands on the control store: users, tokens, audit. They need no facts, so wait for nobody."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Deed:
 
 @contextmanager
 def _audited(control: Control, action: str, resource: str) -> Iterator[_Deed]:
-    """Change something together with its audit row, or not at all; what is refused leaves one too."""
+    """Change something together with its audit row, or not at all; a refusal leaves one too."""
     deed = _Deed(action, resource)
     try:
         with control.begin():
