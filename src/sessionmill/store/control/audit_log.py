@@ -82,11 +82,16 @@ class AuditLog:
             wanted = wanted.where(sa.or_(audit.c.action == action, *begins))
         with self._control.reading() as connection:
             if before is not None:
-                place = sa.select(audit.c.at, audit.c.id).where(audit.c.id == min(before, LARGEST))
-                at, number = connection.execute(place).one_or_none() or (None, None)
-                behind = sa.and_(audit.c.at == at, audit.c.id < number)
-                wanted = wanted.where(sa.or_(audit.c.at < at, behind))
+                place = self._place(connection, before)
+                if place is None:
+                    return []
+                behind = sa.and_(audit.c.at == place.at, audit.c.id < place.id)
+                wanted = wanted.where(sa.or_(audit.c.at < place.at, behind))
             return [_row(row) for row in connection.execute(wanted).mappings()]
+
+    def _place(self, connection: sa.Connection, number: int) -> Any:
+        wanted = sa.select(audit.c.at, audit.c.id).where(audit.c.id == number)
+        return connection.execute(wanted).first() if 0 < number <= LARGEST else None
 
     def copy_runs(self, runs: Iterable[Mapping[str, Any]]) -> int:
         """Add a row for each row of the facts' `runs` that has none; return how many."""
