@@ -1,4 +1,4 @@
-"""Commands on the control store: what they print, what they leave in the trail, and what they refuse."""
+"""Commands on the control store: what they print, leave in the trail, and refuse."""
 
 from __future__ import annotations
 
