@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-from sessionmill.store.control import Control
-from sessionmill.testing import FakeClock
 
 #: As somebody types it, and nothing else does.
 PASSWORD = "canary-of-a-password"

@@ -105,9 +105,10 @@ def test_the_tables_are_the_sum_of_the_migrations(tmp_path: Path) -> None:
         return {
             table: {
                 "columns": [
-                    (c["name"], str(c["type"]), c["nullable"], c["default"], c["primary_key"])
+                    (c["name"], str(c["type"]), c["nullable"], c["default"])
                     for c in seen.get_columns(table)
                 ],
+                "key": str(seen.get_pk_constraint(table)),
                 "indexes": sorted(map(str, seen.get_indexes(table))),
                 "unique": sorted(map(str, seen.get_unique_constraints(table))),
                 "foreign": sorted(map(str, seen.get_foreign_keys(table))),

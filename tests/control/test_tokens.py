@@ -84,7 +84,8 @@ def test_a_revoked_token_is_good_no_more_by_whatever_it_was_named(
     control.users.add("alice")
     token, secret = control.tokens.add("alice", "laptop")
     _, other = control.tokens.add("alice", "desk")
-    [revoked] = control.tokens.revoke({"id": token.id, "name": "laptop", "secret": secret}[by])
+    given: dict[str, int | str] = {"id": token.id, "name": "laptop", "secret": secret}
+    [revoked] = control.tokens.revoke(given[by])
     assert (revoked.id, revoked.revoked_at) == (token.id, clock())
     assert control.tokens.who(secret) is None
     assert control.tokens.who(other) is not None
