@@ -19,7 +19,7 @@ from sessionmill.store.control import AuditRow, Control
 from sessionmill.store.facts import Facts
 from sessionmill.store.owner import Owner
 
-PASSWORD = "canary-of-a-password"
+PASSWORD = "canary-of-a-password"  # noqa: S105 - it opens nothing
 SECRET = re.compile(r"smt_[\w-]{43}")
 
 
