@@ -28,6 +28,7 @@
     · BackupUnusable     a backup that is damaged, or not whole
     · BackupNewer        one that a newer sessionmill made
     · RestoreFailed      a sound backup could not be put back
+    · LookNotNoted       a look at what was said leaves no audit row, so it is not had
   - VendorUsageMalformed what the vendor counted is not written as the vendor documents it
   - TranscriptGone       its file is deleted: what was read of it is all there is
   - TranscriptUnreadable its content can't be had now: no processor's fault
@@ -276,7 +277,18 @@ class ControlUnreadable(StoreError):
         super().__init__(
             f"{path} can't be used: {reason}. It holds users, tokens and the audit trail, so "
             "nothing is done that these must know of. If its disk is full, make room; if it is "
-            "damaged, move it away and put back the one of a backup: sessionmill restore --help"
+            "locked, end what holds it; if it is damaged, move it away and put back the one of a "
+            "backup: sessionmill restore --help"
+        )
+
+
+class LookNotNoted(StoreError):
+    """A look at what was said can't be written down, so it is not had."""
+
+    def __init__(self, error: StoreError) -> None:
+        super().__init__(
+            "Nothing is shown: what is said in sessions is shown to nobody without an audit row, "
+            f"and none can be written. {error}"
         )
 
 

@@ -13,6 +13,7 @@ from pages import page, table_rows
 from sessionmill.config import Config
 from sessionmill.contracts import Table
 from sessionmill.registry import Registry
+from sessionmill.store.control import tables as control
 from sessionmill.store.facts import CORE_TABLES, Facts
 from sessionmill.store.rows import RowStore
 from sessionmill.store.run_store import FactsRunStore
@@ -95,3 +96,14 @@ def test_views_are_told_as_their_first_lines_do() -> None:
         assert comment, name
         sentences = " ".join(line.removeprefix("-- ") for line in comment[0].splitlines())
         assert sentences in " ".join(TABLES.section(name).split())
+
+
+def test_the_control_stores_tables_are_told_column_by_column() -> None:
+    section = TABLES.section("The control store")
+    assert re.findall(r"^#### (\w+)$", section, re.MULTILINE) == list(control.metadata.tables)
+    for name, table in control.metadata.tables.items():
+        told = table_rows(TABLES.section(name))
+        assert [(row[0].strip("`"), row[1]) for row in told] == [
+            (column.name, str(column.type)) for column in table.columns
+        ], name
+        assert all(row[2] for row in told)

@@ -263,3 +263,87 @@ _command(
     "report work --by session --user alice --json",
 )
 app.command(report)
+
+users = App(
+    name="users",
+    help="Who may sign in to the server, and what they may.",
+    help_epilogue="Example:\n  sessionmill users list",
+    help_format="plaintext",
+)
+_command(
+    users,
+    "add",
+    "people:add_user",
+    "Add a user. The name is that of the user's folder of transcripts; the role is admin, member"
+    " (what is said in their own sessions, and all figures), viewer (figures alone) or uploader"
+    " (who may only upload). Without --password-stdin there is no password: tokens work without.",
+    "users add alice --role admin --email alice@example.com",
+    "users add alice --password-stdin < password.txt",
+)
+_command(
+    users,
+    "list",
+    "people:list_users",
+    "List users; those that are disabled too.",
+    "users list --json",
+)
+_command(
+    users,
+    "edit",
+    "people:edit_user",
+    "Change a user: what is given, and nothing else. A lower role holds for all tokens of that user"
+    " at once.",
+    "users edit alice --role member",
+    "users edit alice --enable",
+)
+_command(
+    users,
+    "disable",
+    "people:disable_user",
+    "Let a user in no more, by no password and by no token, until users edit NAME --enable.",
+    "users disable alice",
+)
+app.command(users)
+
+tokens = App(
+    name="tokens",
+    help="By what programs ask the server.",
+    help_epilogue="Example:\n  sessionmill tokens list",
+    help_format="plaintext",
+)
+_command(
+    tokens,
+    "add",
+    "people:add_token",
+    "Make a token of a user, with that user's role or a lower one. It is shown once: stored is only"
+    " its hash.",
+    "tokens add alice --name laptop --expires 90",
+    "tokens add ci --name upload --role uploader --json",
+)
+_command(
+    tokens,
+    "list",
+    "people:list_tokens",
+    "List tokens, without their secrets, and when each was used last; those that are good no more"
+    " too.",
+    "tokens list",
+)
+_command(
+    tokens,
+    "revoke",
+    "people:revoke_token",
+    "Let a token be good no more: given by its number, by its name, or by its secret where that got"
+    " into wrong hands.",
+    "tokens revoke 3",
+    "tokens revoke laptop --user alice",
+)
+app.command(tokens)
+_command(
+    app,
+    "audit",
+    "people:audit",
+    "List who did what, with what result, the newest first: runs, sign-ins, changes of users and"
+    " tokens, looks at what is said in sessions, and what was refused.",
+    "audit --since 2026-03-01",
+    "audit --action run_session_processor --json",
+)

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import asdict
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -15,7 +16,8 @@ from sessionmill.cli.common import Db, Dirs, Json, Specs, db_option, find, open_
 from sessionmill.cli.output import print_json, print_line, print_record, print_rows, shown
 from sessionmill.cli.reports import Day
 from sessionmill.collect.known import find_again
-from sessionmill.errors import ProcessorUnknown
+from sessionmill.config import os_user
+from sessionmill.errors import LookNotNoted, ProcessorUnknown, StoreError
 from sessionmill.remote import RemoteApp
 from sessionmill.view import doctor as examination
 from sessionmill.view import sessions as listing
@@ -62,7 +64,9 @@ def show(
     with open_app(db) as app:
         known = app.transcript(session)
         spool = app.facts.spool
+        folder = app.config.folder
     found = find_again(known)
+    _write_down_look(folder, known.session_key, after)
     rows = transcript.page(found, spool, after=after, limit=limit, characters=characters)
     if json:
         print_json(rows.document())
@@ -76,8 +80,27 @@ def show(
         print("Nothing more is said.")
     if rows.truncated:
         go_on = f"show {shlex.quote(known.session_key)} --after {rows.values[-1][0]}"
-        print_line(f"There is more: {program_name()} {go_on}{db_option(app.config.folder)}")
+        print_line(f"There is more: {program_name()} {go_on}{db_option(folder)}")
     return 0
+
+
+def _write_down_look(folder: Path, session_key: str, after: int) -> None:
+    """Write an audit row of a look at what was said. Raises LookNotNoted: then there is none."""
+    from sessionmill.store.control import AuditRow, Control  # no other command here pays for it
+
+    row = AuditRow(
+        at=now(),
+        actor=f"cli:{os_user()}",
+        action="content.read",
+        resource=f"session:{session_key}",
+        result="ok",
+        details={"after": after},
+    )
+    try:
+        with Control(folder, now) as control:
+            control.audit.write(row)
+    except StoreError as error:
+        raise LookNotNoted(error) from error
 
 
 def _print_said(row: dict[str, Any]) -> None:

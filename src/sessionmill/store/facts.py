@@ -21,7 +21,7 @@ import duckdb
 
 from sessionmill.collect.contents import prepare_spool
 from sessionmill.errors import DiskFull, FactsUnreadable, FolderClosed, NewerSchema
-from sessionmill.store.owner import Owner
+from sessionmill.store.owner import PATIENCE, Owner
 from sessionmill.store.statements import first
 from sessionmill.store.upgrade import adopt_older_tables
 
@@ -53,10 +53,19 @@ _SPARING: dict[str, str | int] = {"threads": 1, "memory_limit": "224MB"}
 class Facts:
     """The open facts of a data directory."""
 
-    def __init__(self, folder: Path, command: str, *, now: datetime, sparing: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: str,
+        *,
+        now: datetime,
+        sparing: bool = False,
+        patience: float = PATIENCE,
+    ) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        `sparing` leaves cores and memory to workers. Raises FactsInUse, FolderClosed,
+        `sparing` leaves cores and memory to workers; `patience` is how many seconds to wait for
+        another that holds them. Raises FactsInUse, FolderClosed,
         NewerSchema, FactsUnreadable. `notice` then says what was found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
@@ -67,7 +76,7 @@ class Facts:
         self._number = 0
         self._committing = threading.Lock()
         self._writing = threading.RLock()
-        self._owner = Owner(folder, command)
+        self._owner = Owner(folder, command, patience=patience)
         try:
             self._open(now)
         except OSError as error:

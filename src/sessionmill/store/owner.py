@@ -40,7 +40,7 @@ class Owner:
         self._folder, self._command = folder, command
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _close_to_others(folder)
+            close_to_others(folder)
             self._fd = os.open(folder / "owner.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise FolderClosed(folder, error) from error
@@ -91,7 +91,7 @@ def lock(fd: int, how: int, folder: Path, patience: float) -> None:
             time.sleep(0.05)
 
 
-def _close_to_others(folder: Path) -> None:
+def close_to_others(folder: Path) -> None:
     """Let nobody else in, if the directory is ours: DuckDB's log is readable where that is."""
     ours = folder.stat().st_uid == os.geteuid()
     if ours and ((folder / "owner.lock").exists() or not any(folder.iterdir())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from sessionmill.store.control.tables import audit
-from sessionmill.store.control.users import naive
+from sessionmill.store.control.users import LARGEST, PREFIX, naive
 
 if TYPE_CHECKING:
     from sessionmill.store.control.database import Control
@@ -29,6 +30,7 @@ _FIGURES = (
     "items_extracted",
 )
 _AT_ONCE = 1000
+_SECRET = re.compile(rf"{PREFIX}[\w-]{{8,}}")
 
 
 class AuditRow(msgspec.Struct, frozen=True):
@@ -69,16 +71,27 @@ class AuditLog:
         Since a time (UTC); of an action, or of all that begin with it and a colon or a dot; from
         behind the row with the id `before`.
         """
-        wanted = sa.select(audit).order_by(audit.c.id.desc()).limit(limit)
+        # Not by id alone: rows of older runs come when they are copied.
+        newest = (audit.c.at.desc(), audit.c.id.desc())
+        wanted = sa.select(audit).order_by(*newest).limit(limit)
         if since is not None:
             wanted = wanted.where(audit.c.at >= naive(since))
         if action is not None:
+            action = _text(action)
             begins = [audit.c.action.startswith(action + end, autoescape=True) for end in ":."]
             wanted = wanted.where(sa.or_(audit.c.action == action, *begins))
-        if before is not None:
-            wanted = wanted.where(audit.c.id < before)
-        with self._control.begin() as connection:
+        with self._control.reading() as connection:
+            if before is not None:
+                place = self._place(connection, before)
+                if place is None:
+                    return []
+                behind = sa.and_(audit.c.at == place.at, audit.c.id < place.id)
+                wanted = wanted.where(sa.or_(audit.c.at < place.at, behind))
             return [_row(row) for row in connection.execute(wanted).mappings()]
+
+    def _place(self, connection: sa.Connection, number: int) -> Any:
+        wanted = sa.select(audit.c.at, audit.c.id).where(audit.c.id == number)
+        return connection.execute(wanted).first() if 0 < number <= LARGEST else None
 
     def copy_runs(self, runs: Iterable[Mapping[str, Any]]) -> int:
         """Add a row for each row of the facts' `runs` that has none; return how many."""
@@ -99,12 +112,29 @@ class AuditLog:
 def _values(row: AuditRow) -> dict[str, Any]:
     return {
         "at": naive(row.at),
-        "actor": row.actor,
-        "action": row.action,
-        "resource": row.resource,
-        "result": row.result,
-        "details": row.details,
+        "actor": _text(row.actor),
+        "action": _text(row.action),
+        "resource": _text(row.resource),
+        "result": _text(row.result),
+        "details": _told(row.details),
     }
+
+
+def _text(text: str) -> str:
+    """Return what may stand in the trail: no secret, and no bytes that SQLite can't hold."""
+    # A secret comes here where somebody gives it for a name; a session's key may be no UTF-8.
+    return _SECRET.sub(f"{PREFIX}…", text).encode("utf-8", "backslashreplace").decode()
+
+
+def _told(value: Any) -> Any:
+    """Return details as they may stand in the trail."""
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, Mapping):
+        return {name: _told(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(item) for item in value]
+    return value
 
 
 def _row(row: Any) -> AuditRow:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import cached_property
@@ -14,6 +16,7 @@ import sqlalchemy as sa
 
 from sessionmill.errors import ControlUnreadable, NewerSchema
 from sessionmill.run.ports import Clock
+from sessionmill.store.owner import close_to_others
 
 if TYPE_CHECKING:
     from sessionmill.store.control.audit_log import AuditLog
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 _VERSION = "0001"
 #: Milliseconds that a statement waits for another process's transaction.
 _BUSY_MS = 10_000
+#: Seconds that another process may take between making the file and writing its first page.
+_CREATED = 2.0
 
 
 class Control:
@@ -36,10 +41,11 @@ class Control:
         """
         self.path, self.clock = folder / "control.db", clock
         self._engine = _engine(self.path)
+        self._local = threading.local()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Made here, so that it is closed to others from the start.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            close_to_others(folder)
+            _create(self.path)
             version = _version(self.path)
             if version is not None and version > _VERSION:
                 raise NewerSchema(self.path, int(version), int(_VERSION))
@@ -63,13 +69,39 @@ class Control:
     def begin(self) -> Iterator[sa.Connection]:
         """Yield a connection whose statements are committed together, or not at all.
 
-        It writes, so it waits for others that do. Raises ControlUnreadable.
+        What the same thread begins meanwhile belongs to it: a change and its audit row. It writes,
+        so it waits for others that do. Raises ControlUnreadable.
         """
-        try:
-            with self._engine.begin() as connection:
+        if self._under_way_here is not None:
+            yield self._under_way_here
+            return
+        with self._transaction("IMMEDIATE") as connection:
+            self._local.connection = connection
+            try:
                 yield connection
-        except sa.exc.DBAPIError as error:
+            finally:
+                self._local.connection = None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Yield a connection that sees one state and waits for nobody. Raises ControlUnreadable."""
+        if self._under_way_here is not None:
+            yield self._under_way_here
+            return
+        with self._transaction("DEFERRED") as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.execution_options(begin=begin).begin() as connection:
+                yield connection
+        except (sqlite3.Error, sa.exc.DBAPIError) as error:
             raise ControlUnreadable(self.path, error) from error
+
+    @property
+    def _under_way_here(self) -> sa.Connection | None:
+        return getattr(self._local, "connection", None)
 
     @cached_property
     def users(self) -> Users:
@@ -94,7 +126,7 @@ class Control:
 
     def commit_number(self) -> int:
         """Return the last commit of the facts that is known here."""
-        with self.begin() as connection:
+        with self.reading() as connection:
             return int(connection.execute(sa.text("SELECT commit_number FROM facts")).scalar_one())
 
     def note_commit_number(self, number: int) -> None:
@@ -125,7 +157,8 @@ class Control:
 
 
 def _engine(path: Path) -> sa.Engine:
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)))
+    # A statement's parameters may be hashes, and its error may be logged.
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
 
     @sa.event.listens_for(engine, "connect")
     def connect(connection: Any, _: object) -> None:
@@ -136,15 +169,46 @@ def _engine(path: Path) -> sa.Engine:
             f"busy_timeout={_BUSY_MS}",
             "journal_mode=wal",
             "foreign_keys=on",
-            "synchronous=normal",
+            # A revocation that a power cut takes back lets somebody in again.
+            "synchronous=full",
         ):
             connection.execute(f"PRAGMA {pragma}")
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        how = connection.get_execution_options().get("begin", "IMMEDIATE")
+        connection.exec_driver_sql(f"BEGIN {how}")
 
     return engine
+
+
+def _create(path: Path) -> None:
+    """Make the file if it is not there, closed to others from the start.
+
+    One that is there is never opened but by SQLite, whose locks fall when any descriptor of the
+    file is closed in the process. Raises OSError for one that has lost all it held: SQLite would
+    take it for a new one.
+    """
+    try:
+        log = path.with_name(f"{path.name}-wal")
+        if not path.exists() and log.exists() and log.stat().st_size:
+            raise OSError(f"it is missing, and its log {log.name} is there")
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        _wait_for_content(path)
+        if (mode := path.stat().st_mode & 0o777) & 0o077 and path.stat().st_uid == os.geteuid():
+            path.chmod(mode & 0o700)
+        return
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=wal")
+
+
+def _wait_for_content(path: Path) -> None:
+    end = time.monotonic() + _CREATED
+    while not path.stat().st_size:
+        if time.monotonic() >= end:
+            raise OSError("it is empty")
+        time.sleep(0.01)
 
 
 def _version(path: Path) -> str | None:

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 
 from sessionmill.errors import UsageError
 from sessionmill.store.control.tables import tokens, users
-from sessionmill.store.control.users import ROLES, aware, checked_role, naive
+from sessionmill.store.control.users import LARGEST, PREFIX, ROLES, aware, checked_role, naive
 
 if TYPE_CHECKING:
     from sessionmill.store.control.database import Control
 
-#: By which one that got into a log or a repository is found.
-PREFIX = "smt_"
 #: When a token was used last is written down this often at most.
 _NOTED = timedelta(minutes=1)
+#: A hundred years: what is longer is never.
+LONGEST = timedelta(days=36_500)
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -43,6 +43,26 @@ class Token(msgspec.Struct, frozen=True):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+
+
+class TokenUnknown(UsageError):
+    """There is no such token."""
+
+    def __init__(self, token: str) -> None:
+        what = "of that secret" if token.startswith(PREFIX) else repr(token)
+        super().__init__(f"There is no token {what}. To see them: sessionmill tokens list")
+
+
+class TokenAmbiguous(UsageError):
+    """Several users have a token of that name."""
+
+    def __init__(self, found: list[Token]) -> None:
+        whose = ", ".join(f"{one.id} of {one.user_name}" for one in found[:5])
+        more = ", …" if len(found) > 5 else ""
+        super().__init__(
+            f"Several users have a token {found[0].name!r}: {whose}{more}. Nothing was revoked. "
+            "Give a number, or whose: --user USER"
+        )
 
 
 class Tokens:
@@ -70,14 +90,12 @@ class Tokens:
             raise UsageError(
                 f"{user.name} has the role {user.role}, so no token of that user can have {role}."
             )
-        if expires is not None and expires <= timedelta(0):
-            raise UsageError("A token expires after more than zero days.")
-        if not name.strip() or not name.isprintable():
-            raise UsageError("A token has a name, by which it can be revoked.")
+        if expires is not None and not timedelta(0) < expires <= LONGEST:
+            raise UsageError(f"A token expires after more than 0 and at most {LONGEST.days} days.")
         secret, now = PREFIX + secrets.token_urlsafe(32), self._control.clock()
         row = {
             "user_id": user.id,
-            "name": name,
+            "name": _checked(name),
             "role": role,
             "secret_hash": _hash(secret),
             "created_at": naive(now),
@@ -90,27 +108,30 @@ class Tokens:
 
     def all(self) -> list[Token]:
         """Return all, the oldest first; those that are good no more too."""
-        with self._control.begin() as connection:
+        with self._control.reading() as connection:
             rows = connection.execute(_all().order_by(tokens.c.id)).mappings()
             return [_token(row) for row in rows]
 
-    def revoke(self, token: int | str) -> list[Token]:
-        """Let a token be good no more, given by its id, or all of that name.
+    def revoke(self, token: int | str, user_name: str | None = None) -> list[Token]:
+        """Let a token be good no more, given by its id, its name (be it of one user) or its secret.
 
-        Returns those revoked. Raises UsageError where none is.
+        Returns those of that name. Raises UserUnknown, and UsageError where there is none, or
+        where several users have one of that name.
         """
-        by_id = str(token).isdigit()
-        which = tokens.c.id == int(token) if by_id else tokens.c.name == str(token)
         with self._control.begin() as connection:
-            found = connection.execute(sa.select(tokens.c.id).where(which)).scalars().all()
-            connection.execute(
-                tokens.update()
-                .where(tokens.c.id.in_(found), tokens.c.revoked_at.is_(None))
-                .values(revoked_at=naive(self._control.clock()))
-            )
-        if not found:
-            raise UsageError(f"There is no token {token!r}. To see them: sessionmill tokens list")
-        return [self._one(one) for one in found]
+            rows = connection.execute(_all().where(_which(str(token)))).mappings()
+            found = [_token(row) for row in rows]
+            if user_name is not None:
+                user = self._control.users.named(user_name)
+                found = [one for one in found if one.user_id == user.id]
+            if not found:
+                raise TokenUnknown(str(token))
+            good = [one for one in found if one.revoked_at is None]
+            if len({one.user_id for one in good}) > 1:
+                raise TokenAmbiguous(good)
+            mine = tokens.update().where(tokens.c.id.in_([one.id for one in good]))
+            connection.execute(mine.values(revoked_at=naive(self._control.clock())))
+            return [self._one(one.id) for one in good or found]
 
     def forget(self, secret: str) -> None:
         """Let the token of a secret be good no more, if there is one."""
@@ -124,31 +145,30 @@ class Tokens:
         if not secret.startswith(PREFIX):
             return None
         now = naive(self._control.clock())
-        with self._control.begin() as connection:
-            row = (
-                connection.execute(
-                    sa.select(tokens, users.c.name.label("user_name"), users.c.role.label("most"))
-                    .join(users)
-                    .where(
-                        tokens.c.secret_hash == _hash(secret),
-                        tokens.c.revoked_at.is_(None),
-                        users.c.disabled_at.is_(None),
-                    )
-                )
-                .mappings()
-                .first()
+        wanted = (
+            sa.select(tokens, users.c.name.label("user_name"), users.c.role.label("most"))
+            .join(users)
+            .where(
+                tokens.c.secret_hash == _hash(secret),
+                tokens.c.revoked_at.is_(None),
+                sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now),
+                users.c.disabled_at.is_(None),
             )
-            if row is None or (row["expires_at"] is not None and row["expires_at"] <= now):
-                return None
-            last = row["last_used_at"]
-            if last is None or abs(now - last) > _NOTED:
+        )
+        with self._control.reading() as connection:
+            row = connection.execute(wanted).mappings().first()
+        role = None if row is None else lesser(row["role"], row["most"])
+        if row is None or role is None:
+            return None
+        last = row["last_used_at"]
+        if last is None or abs(now - last) > _NOTED:
+            with self._control.begin() as connection:
                 used = tokens.update().where(tokens.c.id == row["id"])
                 connection.execute(used.values(last_used_at=now))
-        role = row["role"] if is_within(row["role"], row["most"]) else row["most"]
         return Actor(id=f"user:{row['user_id']}", name=row["user_name"], role=role)
 
     def _one(self, number: int) -> Token:
-        with self._control.begin() as connection:
+        with self._control.reading() as connection:
             row = connection.execute(_all().where(tokens.c.id == number)).mappings().one()
             return _token(row)
 
@@ -158,6 +178,34 @@ def is_within(role: str, most: str) -> bool:
     if most in {role, "admin"}:
         return True
     return "uploader" not in (role, most) and ROLES.index(role) >= ROLES.index(most)
+
+
+def lesser(role: str, most: str) -> str | None:
+    """Return the role of a token now that its user has the role `most`; None: it may nothing.
+
+    One that may only upload never comes to read, whatever becomes of its user.
+    """
+    if is_within(role, most):
+        return role
+    return most if is_within(most, role) else None
+
+
+def _checked(name: str) -> str:
+    if not name.strip() or not name.isprintable() or len(name) > 255:
+        raise UsageError("A token has a name, by which it can be revoked.")
+    if name.isdecimal():
+        raise UsageError(f"{name!r} is no token's name: a number is a token's id.")
+    if name.startswith(PREFIX):
+        raise UsageError("That looks like a token's secret, and is no token's name.")
+    return name
+
+
+def _which(token: str) -> sa.ColumnElement[bool]:
+    if token.isdecimal():
+        return tokens.c.id == min(int(token[:20]), LARGEST)
+    if token.startswith(PREFIX):
+        return tokens.c.secret_hash == _hash(token)
+    return tokens.c.name == token if token.isprintable() else sa.false()
 
 
 def _all() -> sa.Select[Any]:
@@ -180,4 +228,4 @@ def _token(row: Any) -> Token:
 
 def _hash(secret: str) -> str:
     # 256 random bits can't be guessed, so that a slow hash would only slow every request down.
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

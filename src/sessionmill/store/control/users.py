@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import unicodedata
 from datetime import UTC, datetime
 from functools import cache
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 #: From the one that may everything to the one that may least; `uploader` stands apart.
 ROLES = ("admin", "member", "viewer", "uploader")
+#: Characters that a password has at least.
+SHORTEST_PASSWORD = 8
+#: What a token's secret begins with: one that got into a log or a repository is found by it.
+PREFIX = "smt_"
+#: The largest id that SQLite can hold.
+LARGEST = 2**63 - 1
 
 
 class User(msgspec.Struct, frozen=True):
@@ -40,7 +47,7 @@ class UserUnknown(UsageError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"There is no user {name!r}. To see them: sessionmill users list. To add one: "
-            f"sessionmill users add {name}"
+            f"sessionmill users add {shlex.quote(name)}"
         )
 
 
@@ -62,7 +69,7 @@ class Users:
         row = {
             "name": name,
             "role": checked_role(role),
-            "email": email,
+            "email": None if email is None else _checked_email(email),
             "password_hash": None if password is None else _hash(password),
             "created_at": naive(self._control.clock()),
         }
@@ -70,26 +77,30 @@ class Users:
             if connection.execute(sa.select(users.c.id).where(users.c.name == name)).first():
                 raise UsageError(
                     f"There is a user {name!r} already. To change one: "
-                    f"sessionmill users edit {name} --role ROLE"
+                    f"sessionmill users edit {shlex.quote(name)} --role ROLE"
                 )
             connection.execute(users.insert().values(row))
         return self.named(name)
 
     def all(self) -> list[User]:
         """Return all, by name; those that are disabled too."""
-        with self._control.begin() as connection:
+        with self._control.reading() as connection:
             rows = connection.execute(sa.select(users).order_by(users.c.name)).mappings()
             return [_user(row) for row in rows]
 
     def named(self, name: str) -> User:
         """Return one. Raises UserUnknown."""
-        name = unicodedata.normalize("NFC", name)
-        with self._control.begin() as connection:
-            row = connection.execute(sa.select(users).where(users.c.name == name)).mappings()
-            found = row.first()
+        found = self._found(name)
         if found is None:
             raise UserUnknown(name)
         return _user(found)
+
+    def _found(self, name: str) -> sa.RowMapping | None:
+        if not name.isprintable():
+            return None  # half a surrogate pair can't even be asked for
+        named = users.c.name == unicodedata.normalize("NFC", name)
+        with self._control.reading() as connection:
+            return connection.execute(sa.select(users).where(named)).mappings().first()
 
     def edit(
         self,
@@ -104,7 +115,7 @@ class Users:
         if role is not None:
             values["role"] = checked_role(role)
         if email is not None:
-            values["email"] = email or None
+            values["email"] = _checked_email(email)
         if password is not None:
             values["password_hash"] = _hash(password)
         return self._set(name, values)
@@ -124,13 +135,10 @@ class Users:
         """Return the user whose password it is; it takes as long where there is no such user."""
         from argon2.exceptions import InvalidHashError, VerificationError
 
-        name = unicodedata.normalize("NFC", name)
-        with self._control.begin() as connection:
-            row = connection.execute(sa.select(users).where(users.c.name == name)).mappings()
-            found = row.first()
+        found, nobodys = self._found(name), _nobodys()
         stored = None if found is None else found["password_hash"]
         try:
-            _hasher().verify(stored or _nobodys(), password)
+            _hasher().verify(stored or nobodys, _normal(password))
         except (VerificationError, InvalidHashError):
             return None
         if found is None or stored is None or found["disabled_at"] is not None:
@@ -151,7 +159,7 @@ class Users:
             users.c.disabled_at.is_(None),
             sa.or_(users.c.password_hash.is_not(None), good),
         )
-        with self._control.begin() as connection:
+        with self._control.reading() as connection:
             return connection.execute(one.limit(1)).first() is not None
 
     def _set(self, name: str, values: dict[str, Any]) -> User:
@@ -170,8 +178,13 @@ def checked_role(role: str) -> str:
 
 
 def naive(at: datetime) -> datetime:
-    """Return a time as the tables hold it: UTC, without saying so."""
-    return at.astimezone(UTC).replace(tzinfo=None)
+    """Return a time as the tables hold it: UTC, without saying so, as one without a zone is."""
+    if at.tzinfo is None:
+        return at
+    try:
+        return at.astimezone(UTC).replace(tzinfo=None)
+    except OverflowError:  # a day before the first, or after the last
+        return at.replace(tzinfo=None)
 
 
 def aware(at: datetime | None) -> datetime | None:
@@ -192,11 +205,19 @@ def _user(row: Any) -> User:
 
 
 def _checked(name: str) -> str:
-    if not name or name.startswith((".", "-")) or "/" in name or not name.isprintable():
+    outside = name.startswith((".", "-")) or "/" in name or name != name.strip()
+    if not name or outside or not name.isprintable() or len(name) > 255:
         raise UsageError(
-            f"{name!r} is no user's name: one is as a folder's, without / and no dot in front."
+            f"{name[:255]!r} is no user's name: one is as a folder's, without / and with neither a "
+            "dot nor a dash in front."
         )
     return unicodedata.normalize("NFC", name)
+
+
+def _checked_email(email: str) -> str | None:
+    if not email.isprintable() or len(email) > 320:
+        raise UsageError(f"{email[:320]!r} is no e-mail address.")
+    return email or None
 
 
 @cache
@@ -215,6 +236,11 @@ def _nobodys() -> str:
 
 
 def _hash(password: str) -> str:
-    if not password:
-        raise UsageError("A password has at least one character.")
-    return _hasher().hash(password)
+    if len(password) < SHORTEST_PASSWORD:
+        raise UsageError(f"A password has at least {SHORTEST_PASSWORD} characters.")
+    return _hasher().hash(_normal(password))
+
+
+def _normal(password: str) -> bytes:
+    """Return a password's bytes, however a keyboard has put its accents together."""
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

@@ -49,5 +49,11 @@ def upgrade() -> None:
             f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit"
             " BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END"
         )
+    # INSERT OR REPLACE would delete without a trigger.
+    op.execute(
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit"
+        " WHEN EXISTS (SELECT 1 FROM audit WHERE id = NEW.id OR run_id = NEW.run_id)"
+        " BEGIN SELECT RAISE(ABORT, 'the audit trail only grows'); END"
+    )
     op.create_table("facts", sa.Column("commit_number", sa.Integer, nullable=False))
     op.execute("INSERT INTO facts VALUES (0)")
