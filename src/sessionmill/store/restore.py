@@ -65,18 +65,19 @@ def restore(backup: Path, into: Path, command: str, *, now: datetime) -> Restore
     found = manifest.read(backup)
     if found.schema_version > schema_known():
         raise BackupNewer(backup, "schema", found.schema_version, schema_known())
-    _refuse_what_there_is(into, found)
-    manifest.verify(backup, found)
-    owner = Owner(into, command)
     try:
-        _refuse_what_there_is(into, found)  # a command may have made facts meanwhile
-        return _put_back(backup, found, into, now)
+        _refuse_what_there_is(into, found)
+        manifest.verify(backup, found)
+        owner = Owner(into, command)
+        try:
+            _refuse_what_there_is(into, found)  # a command may have made facts meanwhile
+            return _put_back(backup, found, into, now)
+        finally:
+            owner.release()
     except OSError as error:
         raise RestoreFailed(backup, into, error.strerror or str(error)) from error
     except duckdb.Error as error:
         raise RestoreFailed(backup, into, str(error)) from error
-    finally:
-        owner.release()
 
 
 def _refuse_what_there_is(into: Path, found: Manifest) -> None:
