@@ -200,7 +200,8 @@ def _insert(cursor: duckdb.DuckDBPyConnection, backup: Path, table: BackedUpTabl
 
     into = f"main.{quote(table.name)}"
     names = ", ".join(quote(column.name) for column in table.columns)
-    with parquet.ParquetFile(backup / table.file) as file:
+    # To read ahead would be to hold the whole file.
+    with parquet.ParquetFile(backup / table.file, pre_buffer=False) as file:
         rows = file.metadata.num_rows
         batches = file.iter_batches(_ROWS)
         cursor.register("_rows", RecordBatchReader.from_batches(file.schema_arrow, batches))
