@@ -516,6 +516,26 @@ def test_a_restore_that_was_broken_off_can_be_done_again(
     assert opened(new) == before
 
 
+def test_once_the_facts_are_in_place_nothing_makes_them_pass_for_damaged(
+    facts: Facts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    back_up(facts, tmp_path / "backup")
+    before = contents(facts)
+    new = tmp_path / "new"
+    new.mkdir()
+    (new / "commit_number").write_text("99\n")
+
+    def killed(path: Path) -> None:
+        if path.name == "commit_number":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(manifest, "put_on_disk", killed)
+    with pytest.raises(KeyboardInterrupt):
+        put_back(tmp_path / "backup", new)
+    assert (new / "facts.duckdb").exists(), "it had come so far"
+    assert opened(new) == before
+
+
 # ── versions ──
 
 

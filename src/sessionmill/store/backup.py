@@ -81,12 +81,13 @@ def write_backup(facts: Facts, data: Path, target: Path, *, now: datetime) -> Ba
     Raises UsageError for another, BackupFailed where it cannot be written, and TypeNotKept.
     """
     target = target.expanduser().absolute()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(
-            f"{target} is there already, and a backup is not written over anything. Name a folder "
-            f"that does not exist, such as: sessionmill backup {target}-{now:%Y%m%dT%H%M%S}"
-        )
     try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise UsageError(
+                f"{target} is there already, and a backup is not written over anything. Name a "
+                "folder that does not exist, such as: "
+                f"sessionmill backup {target}-{now:%Y%m%dT%H%M%S}"
+            )
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.unfinished-", dir=target.parent))
     except OSError as error:
         raise BackupFailed(target, error.strerror or str(error)) from error

@@ -65,18 +65,19 @@ def restore(backup: Path, into: Path, command: str, *, now: datetime) -> Restore
     found = manifest.read(backup)
     if found.schema_version > schema_known():
         raise BackupNewer(backup, "schema", found.schema_version, schema_known())
-    _refuse_what_there_is(into, found)
-    manifest.verify(backup, found)
-    owner = Owner(into, command)
     try:
-        _refuse_what_there_is(into, found)  # a command may have made facts meanwhile
-        return _put_back(backup, found, into, now)
+        _refuse_what_there_is(into, found)
+        manifest.verify(backup, found)
+        owner = Owner(into, command)
+        try:
+            _refuse_what_there_is(into, found)  # a command may have made facts meanwhile
+            return _put_back(backup, found, into, now)
+        finally:
+            owner.release()
     except OSError as error:
         raise RestoreFailed(backup, into, error.strerror or str(error)) from error
     except duckdb.Error as error:
         raise RestoreFailed(backup, into, str(error)) from error
-    finally:
-        owner.release()
 
 
 def _refuse_what_there_is(into: Path, found: Manifest) -> None:
@@ -199,7 +200,8 @@ def _insert(cursor: duckdb.DuckDBPyConnection, backup: Path, table: BackedUpTabl
 
     into = f"main.{quote(table.name)}"
     names = ", ".join(quote(column.name) for column in table.columns)
-    with parquet.ParquetFile(backup / table.file) as file:
+    # To read ahead would be to hold the whole file.
+    with parquet.ParquetFile(backup / table.file, pre_buffer=False) as file:
         rows = file.metadata.num_rows
         batches = file.iter_batches(_ROWS)
         cursor.register("_rows", RecordBatchReader.from_batches(file.schema_arrow, batches))
