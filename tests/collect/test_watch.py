@@ -258,6 +258,31 @@ def test_a_change_while_notices_begin_is_told(sessions: Path) -> None:
         told.wait_for(path)
 
 
+def test_a_folder_of_which_there_is_one_notice_is_looked_into_at_once_and_once_more(
+    sessions: Path,
+) -> None:
+    bob, looked, written = sessions / "bob", threading.Event(), threading.Event()
+
+    def one_notice(
+        _: Sequence[Path], stop: threading.Event
+    ) -> Generator[Iterable[str], None, None]:
+        yield []
+        write(bob / "a" / "one.jsonl")
+        yield [str(bob)]
+        looked.set()
+        written.wait(SOON)
+        while not stop.wait(0.05):
+            yield []
+
+    with told_of(sessions, notices=one_notice) as told:
+        told.wait_for(bob / "a" / "one.jsonl")
+        assert looked.wait(SOON)
+        two = write(bob / "a" / "two.jsonl")
+        written.set()
+        told.wait_for(two)
+        assert len(told.sets) == 2, "each is told once"
+
+
 # ── where watching fails ──
 
 
