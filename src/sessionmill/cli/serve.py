@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 import webbrowser
@@ -47,7 +46,7 @@ def serve(
         "serve.codex": codex,
         "scheduler.enabled": False if no_schedule else None,
     }
-    chosen = effective(settings.folder, flags, os.environ).settings
+    chosen = effective(settings.folder, flags, config.environment()).settings
     begin_logging(chosen.serve.log_format, chosen.serve.log_level)
     roots = config.roots(
         list(chosen.serve.sessions), list(chosen.serve.claude), list(chosen.serve.codex), None
