@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from served import PATIENCE, Answer, Served, served
+
 from sessionmill.app import now
 from sessionmill.demo.team import generate
 from sessionmill.store.control import Control

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from sessionmill.contracts import ProcessorResult
+from sessionmill.contracts import ProcessorContext, ProcessorResult
+
+
+class Held:
+    """Waits with its first transcript for a file `go_on` in its folder, and is quick with others.
+
+    The processor of a team may find its transcripts in many folders: this one has its own.
+    """
+
+    name = "held"
+    cadence_minutes = 60
+
+    def __init__(self, context: ProcessorContext) -> None:
+        self.folder = context.folder
+
+    def process_session(
+        self, session_path: Path, username: str, session_key: str, conn: Any
+    ) -> ProcessorResult:
+        del session_path, username, session_key, conn
+        (self.folder / "begun").touch()
+        while not (self.folder / "go_on").exists():
+            time.sleep(0.02)
+        return ProcessorResult(1)
 
 
 class Unbuildable:

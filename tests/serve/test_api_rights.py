@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from api import OUTSIDE, ROLES, Team, problem, team
 
 ALL = frozenset(ROLES)
