@@ -28,6 +28,7 @@ from sessionmill.collect.roots import Root
 from sessionmill.errors import NobodyCanSignIn, PortTaken, ServerRunning
 from sessionmill.serve.access import Door, is_loopback, own_names
 from sessionmill.serve.api.app import create
+from sessionmill.serve.protocol import Protocol
 from sessionmill.serve.scheduling import scheduling
 from sessionmill.serve.service import Service
 from sessionmill.settings import Settings
@@ -92,6 +93,7 @@ class _Life:
         self._server = _Uvicorn(
             uvicorn.Config(
                 create(self._service, door, names),
+                http=Protocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,
