@@ -27,6 +27,12 @@ LEFT_OUT = {
     "allow_header_conformance",
 }
 
+#: How what does not fit the schema may be refused: it may be too long, too.
+CONFIGURATION = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 413, 414, 422]
+"""
+
 
 @pytest.fixture
 def mill_team(tmp_path: Path) -> Iterator[Team]:
@@ -35,15 +41,14 @@ def mill_team(tmp_path: Path) -> Iterator[Team]:
 
 
 def made_up(mill_team: Team, place: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Send made-up requests, as an administrator."""
+    """Send made-up requests, as one whom no request can disable: who runs the server."""
+    (place / "schemathesis.toml").write_text(CONFIGURATION)
     return subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "run"),
             f"{mill_team.served.url}/api/openapi.json",
-            *("--header", f"Authorization: Bearer {mill_team.tokens['admin']}"),
+            *("--header", f"Authorization: Bearer {mill_team.served.token}"),
             *("--exclude-checks", ",".join(sorted(LEFT_OUT))),
-            # Both end what the tests stand on: the token that they ask with, and its user.
-            *("--exclude-path", "/api/logout", "--exclude-operation-id", _EDIT),
             *("--seed", "1", "--generation-database", "none", "--no-color", "--no-shrink"),
             *options,
         ],
@@ -54,19 +59,16 @@ def made_up(mill_team: Team, place: Path, *options: str) -> subprocess.Completed
     )
 
 
-_EDIT = "edit_user_api_users__name__patch"
-
-
 def check(mill_team: Team, ended: subprocess.CompletedProcess[str]) -> None:
     """Fail where something was found, or was not looked for."""
-    assert ended.returncode == 0, ended.stdout[-8000:] + ended.stderr[-2000:]
+    assert ended.returncode == 0, ended.stdout[-20000:] + ended.stderr[-2000:]
     assert " generated" in ended.stdout
-    assert mill_team.get("/api/me").status == 200
+    assert mill_team.get("/api/me", "local").status == 200
     assert "unforeseen" not in "".join(mill_team.served.said)
 
 
 def test_a_sample_of_made_up_requests_finds_nothing(mill_team: Team, tmp_path: Path) -> None:
-    check(mill_team, made_up(mill_team, tmp_path, "--phases", "fuzzing", "--max-examples", "3"))
+    check(mill_team, made_up(mill_team, tmp_path, "--phases", "fuzzing", "--max-examples", "2"))
 
 
 @pytest.mark.soak

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 
 from sessionmill.app import now
 from sessionmill.serve.api.asking import Admin, Live, Reader
+from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import Limit, Listed, as_json, listed, written_out
 from sessionmill.serve.service import Service
 from sessionmill.view import prices as pricing
@@ -92,7 +93,7 @@ def prices(request: Request, live: Live, _: Reader) -> Response:
     return _report(request, live, pricing.in_use)
 
 
-@router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED)
+@router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED | responses(404))
 def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
     """Show every price of one model, the first that counts first; none for a name of none."""
     return _report(
