@@ -45,6 +45,7 @@ RIGHTS: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/api/tokens"): ADMINS,
     ("POST", "/api/tokens"): ADMINS,
     ("DELETE", "/api/tokens/{token_id}"): ADMINS,
+    ("GET", "/api/settings"): ADMINS,
     ("GET", "/api/audit"): ADMINS,
 }
 #: What makes a request good, where an empty one is not.
@@ -62,7 +63,10 @@ QUERIES = {("POST", "/api/admin/run-session-processor"): "?processor=inventory"}
 
 @pytest.fixture(scope="module")
 def mill_team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
-    with team(tmp_path_factory.mktemp("rights")) as found:
+    place = tmp_path_factory.mktemp("rights")
+    (place / "data").mkdir()
+    (place / "data" / "config.toml").write_text('[processors.greeting]\napi_key = "hush"\n')
+    with team(place) as found:
         yield found
 
 
@@ -161,6 +165,16 @@ def test_each_refusal_for_want_of_a_right_has_an_audit_row(mill_team: Team) -> N
         "details": {"error": "NotAllowed", "right": "administer"},
         "id": 0,
     }
+
+
+def test_settings_are_told_with_their_origin_and_without_secrets(mill_team: Team) -> None:
+    told = {row["setting"]: row for row in mill_team.rows("/api/settings")}
+    assert (told["serve.port"]["value"], told["serve.port"]["origin"]) == (0, "flag")
+    assert told["scheduler.enabled"]["value"] is False
+    assert told["serve.sessions"]["value"] == [str(mill_team.transcripts)]
+    masked = told["processors.greeting.api_key"]
+    assert (masked["value"], masked["origin"]) == ("********", "file")
+    assert "hush" not in mill_team.get("/api/settings").body.decode()
 
 
 # ── users and tokens ──

@@ -34,6 +34,7 @@ from sessionmill.serve.service import Service
 from sessionmill.settings import Settings
 from sessionmill.store.control import Control
 from sessionmill.store.owner import serving
+from sessionmill.view.reports import Rows
 
 log = structlog.get_logger()
 
@@ -54,6 +55,8 @@ class Beginnings:
     open_app: Callable[[], App]
     #: Told, once it answers, its URL, and a link for a browser where there is one.
     ready: Callable[[str, str | None], None]
+    #: Every setting and where it comes from, for administrators; secrets are masked.
+    shown: Rows
 
 
 def serve(given: Beginnings) -> None:
@@ -83,7 +86,7 @@ class _Life:
     ) -> None:
         self._given, self._app, self._control = given, app, control
         self._listening = listening
-        self._service = Service(app, control, given.roots)
+        self._service = Service(app, control, given.roots, given.shown)
         self._token = secrets.token_urlsafe(32)
         host, port = given.settings.serve.host, listening.getsockname()[1]
         names = own_names(host, port, given.settings.serve.allowed_hosts)

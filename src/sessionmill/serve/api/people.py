@@ -18,6 +18,7 @@ from sessionmill.serve.api.lists import (
     Limit,
     Listed,
     as_json,
+    listed,
     packed_cursor,
     place_of,
     written_out,
@@ -148,6 +149,12 @@ def revoke_token(
             return _listed(live.control.tokens.revoke(token_id))
     except UsageError as error:
         raise HTTPException(404, str(error)) from error
+
+
+@router.get("/settings", response_model=Listed)
+def settings(live: Live, _: Admin) -> Response:
+    """List the settings that the server goes by, and where each comes from; secrets are masked."""
+    return as_json(listed(live.settings))
 
 
 @router.get("/audit", response_model=Listed)
