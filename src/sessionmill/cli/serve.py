@@ -36,6 +36,7 @@ def serve(
     from sessionmill.serve.server import Beginnings
     from sessionmill.serve.server import serve as run_server
     from sessionmill.settings import effective
+    from sessionmill.view.settings import settings as every_setting
 
     settings = config.load(db)
     flags = {
@@ -46,7 +47,8 @@ def serve(
         "serve.codex": codex,
         "scheduler.enabled": False if no_schedule else None,
     }
-    chosen = effective(settings.folder, flags, config.environment()).settings
+    found = effective(settings.folder, flags, config.environment())
+    chosen = found.settings
     begin_logging(chosen.serve.log_format, chosen.serve.log_level)
     roots = config.roots(
         list(chosen.serve.sessions), list(chosen.serve.claude), list(chosen.serve.codex), None
@@ -75,5 +77,7 @@ def serve(
             if not no_browser:
                 webbrowser.open(link)
 
-    run_server(Beginnings(chosen, settings.folder, roots, open_app, ready))
+    # As `sessionmill config` has them: roots of this machine are read where none are named.
+    shown = every_setting(settings, config.folder_origin(db), found, config.roots([], [], [], None))
+    run_server(Beginnings(chosen, settings.folder, roots, open_app, ready, shown))
     return 0

@@ -28,11 +28,13 @@ from sessionmill.collect.roots import Root
 from sessionmill.errors import NobodyCanSignIn, PortTaken, ServerRunning
 from sessionmill.serve.access import Door, is_loopback, own_names
 from sessionmill.serve.api.app import create
+from sessionmill.serve.protocol import Protocol
 from sessionmill.serve.scheduling import scheduling
 from sessionmill.serve.service import Service
 from sessionmill.settings import Settings
 from sessionmill.store.control import Control
 from sessionmill.store.owner import serving
+from sessionmill.view.reports import Rows
 
 log = structlog.get_logger()
 
@@ -53,6 +55,8 @@ class Beginnings:
     open_app: Callable[[], App]
     #: Told, once it answers, its URL, and a link for a browser where there is one.
     ready: Callable[[str, str | None], None]
+    #: Every setting and where it comes from, for administrators; secrets are masked.
+    shown: Rows
 
 
 def serve(given: Beginnings) -> None:
@@ -82,7 +86,7 @@ class _Life:
     ) -> None:
         self._given, self._app, self._control = given, app, control
         self._listening = listening
-        self._service = Service(app, control, given.roots)
+        self._service = Service(app, control, given.roots, given.shown)
         self._token = secrets.token_urlsafe(32)
         host, port = given.settings.serve.host, listening.getsockname()[1]
         names = own_names(host, port, given.settings.serve.allowed_hosts)
@@ -92,6 +96,7 @@ class _Life:
         self._server = _Uvicorn(
             uvicorn.Config(
                 create(self._service, door, names),
+                http=Protocol,
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -72,8 +72,12 @@ class Begun:
 class Service:
     """What one server does, whoever asks; safe for threads."""
 
-    def __init__(self, app: App, control: Control, roots: Sequence[Root]) -> None:
+    def __init__(
+        self, app: App, control: Control, roots: Sequence[Root], settings: Rows | None = None
+    ) -> None:
+        """Take the settings that it goes by, as `sessionmill.view.settings` lists them."""
         self.app, self.control, self.roots = app, control, list(roots)
+        self.settings = settings or Rows([], [])
         self.answers = Answers(lambda: app.facts.commit_number)
         self.signing_in = SigningIn(control, now)
         self.overview = Overview(app, self.roots)

@@ -109,8 +109,11 @@ def _hide_errors(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
     for before, name in pairwise(["", *words(sql)]):
         if before == "." and name == _STATE:
             raise UsageError(f"{_STATE} is asked for by that name alone, without a schema's.")
+    [database] = cursor.execute("SELECT current_database()").fetchall()[0]
+    # By the database's name: the view stands in a schema `main`, too, and would find itself.
     cursor.execute(
-        f"CREATE OR REPLACE TEMP VIEW {_STATE} AS SELECT * EXCLUDE (last_error) FROM main.{_STATE}"
+        f"CREATE OR REPLACE TEMP VIEW {_STATE} AS"
+        f' SELECT * EXCLUDE (last_error) FROM "{database}".main.{_STATE}'
     )
 
 

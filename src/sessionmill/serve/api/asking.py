@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from fastapi.security import APIKeyCookie, HTTPBearer
 
 from sessionmill.serve.access import COOKIE, Door, NotAllowed, Right, SignInNeeded, may
 from sessionmill.serve.service import Service, job
@@ -23,7 +24,16 @@ async def service(request: Request) -> Service:
 Live = Annotated[Service, Depends(service)]
 
 
-def asker(request: Request) -> Actor:
+#: What the schema tells of tokens; `Door` reads them.
+_bearer = HTTPBearer(auto_error=False, scheme_name="token", description="smt_…")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="cookie")
+
+
+def asker(
+    request: Request,
+    _: Annotated[object, Depends(_bearer)] = None,
+    __: Annotated[object, Depends(_cookie)] = None,
+) -> Actor:
     """Return who asks. Raises SignInNeeded."""
     door: Door = request.app.state.door
     actor = door.who(request.headers.get("Authorization"), request.cookies.get(COOKIE))

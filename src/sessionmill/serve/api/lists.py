@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -29,6 +30,14 @@ class Listed(BaseModel):
     note: str | None = None
 
 
+def written_out(value: Any) -> Any:
+    """Let no number pass for a day: 20260301 would be one in the year 1970, by seconds."""
+    if isinstance(value, str) and not _DAY.match(value):
+        raise ValueError("YYYY-MM-DD is expected, or a time of that day")
+    return value
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most.")]
 Cursor = Annotated[
     str | None, Query(max_length=2000, description="What the page before gave as its cursor.")

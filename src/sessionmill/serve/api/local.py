@@ -18,8 +18,7 @@ from sessionmill import __version__
 from sessionmill.plugins import Processor
 from sessionmill.run.tally import Tally
 from sessionmill.run.values import decoder, packed
-from sessionmill.serve.access import NotAllowed
-from sessionmill.serve.api.asking import Admin, Live
+from sessionmill.serve.api.asking import Admin, Live, refused
 from sessionmill.serve.api.errors import answer
 from sessionmill.serve.service import Service
 from sessionmill.store.control import Actor
@@ -29,10 +28,10 @@ from sessionmill.view.reports import Rows
 router = APIRouter(prefix="/api/local", include_in_schema=False)
 
 
-def _local(actor: Admin) -> Actor:
+def _local(request: Request, live: Live, actor: Admin) -> Actor:
     """Let in who holds the token of `owner.json` alone: statements here may be of any kind."""
     if not actor.id.startswith("local:"):
-        raise NotAllowed(actor, "work as the user who runs the server")
+        raise refused(request, live, actor, "work as the user who runs the server")
     return actor
 
 

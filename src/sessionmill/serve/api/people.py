@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 
 from sessionmill.errors import UsageError
 from sessionmill.serve.api.asking import Admin, Anyone, Live
 from sessionmill.serve.api.errors import responses
-from sessionmill.serve.api.lists import Cursor, Limit, Listed, as_json, packed_cursor, place_of
+from sessionmill.serve.api.lists import (
+    Cursor,
+    Limit,
+    Listed,
+    as_json,
+    listed,
+    packed_cursor,
+    place_of,
+    written_out,
+)
 
 router = APIRouter(prefix="/api", tags=["people"])
+
+#: As `sessionmill.store.control.ROLES`.
+Role = Literal["admin", "member", "viewer", "uploader"]
 
 
 class Me(BaseModel):
@@ -42,7 +54,7 @@ class NewUser(BaseModel):
     """A user to be added."""
 
     name: str = Field(min_length=1, max_length=255)
-    role: str = Field("member", max_length=20)
+    role: Role = "member"
     email: str | None = Field(None, max_length=320)
     password: str | None = Field(None, min_length=8, max_length=1024)
 
@@ -50,7 +62,7 @@ class NewUser(BaseModel):
 class ChangedUser(BaseModel):
     """What of a user is to be changed."""
 
-    role: str | None = Field(None, max_length=20)
+    role: Role | None = None
     email: str | None = Field(None, max_length=320)
     password: str | None = Field(None, min_length=8, max_length=1024)
     disabled: bool | None = None
@@ -104,7 +116,7 @@ class NewToken(BaseModel):
 
     user: str = Field(min_length=1, max_length=255)
     name: str = Field(min_length=1, max_length=255)
-    role: str | None = Field(None, max_length=20, description="By default the user's.")
+    role: Role | None = Field(None, description="By default the user's.")
     expires_days: float | None = Field(None, gt=0, le=36_500)
 
 
@@ -139,11 +151,21 @@ def revoke_token(
         raise HTTPException(404, str(error)) from error
 
 
+@router.get("/settings", response_model=Listed)
+def settings(live: Live, _: Admin) -> Response:
+    """List the settings that the server goes by, and where each comes from; secrets are masked."""
+    return as_json(listed(live.settings))
+
+
 @router.get("/audit", response_model=Listed)
 def audit(
     live: Live,
     _: Admin,
-    since: Annotated[datetime | None, Query(description="UTC, where nothing else is said.")] = None,
+    since: Annotated[
+        datetime | None,
+        BeforeValidator(written_out),
+        Query(description="UTC, where nothing else is said."),
+    ] = None,
     action: Annotated[
         str | None, Query(max_length=200, description="An action, or what several begin with.")
     ] = None,

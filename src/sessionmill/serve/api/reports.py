@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 
 import duckdb
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from sessionmill.app import now
 from sessionmill.serve.api.asking import Admin, Live, Reader
-from sessionmill.serve.api.lists import Limit, Listed, as_json, listed
+from sessionmill.serve.api.errors import responses
+from sessionmill.serve.api.lists import Limit, Listed, as_json, listed, written_out
 from sessionmill.serve.service import Service
 from sessionmill.view import prices as pricing
 from sessionmill.view import reports
@@ -25,8 +26,9 @@ from sessionmill.view.reports import Rows
 router = APIRouter(prefix="/api", tags=["reports"])
 
 By = Literal[reports.By, "block"]
-Since = Annotated[date | None, Query(description="The first day, YYYY-MM-DD.")]
-Until = Annotated[date | None, Query(description="The first day that is left out.")]
+_Day = Annotated[date | None, BeforeValidator(written_out)]
+Since = Annotated[_Day, Query(description="The first day, YYYY-MM-DD.")]
+Until = Annotated[_Day, Query(description="The first day that is left out.")]
 User = Annotated[str | None, Query(max_length=255, description="Of this user only.")]
 Timezone = Annotated[
     str, Query(max_length=64, description="Of hours, days, weeks and months, like Europe/Berlin.")
@@ -91,7 +93,7 @@ def prices(request: Request, live: Live, _: Reader) -> Response:
     return _report(request, live, pricing.in_use)
 
 
-@router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED)
+@router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED | responses(404))
 def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
     """Show every price of one model, the first that counts first; none for a name of none."""
     return _report(
