@@ -111,12 +111,25 @@ def _read_by_python(environ: Mapping[str, str]) -> dict[str, str]:
 # ── the server's side ────────────────────────────────────────────────────────────────────────
 
 
+#: What commands import where they use it, because it takes most of a second.
+_SLOW_TO_IMPORT = (
+    "alembic.config",
+    "alembic.runtime.environment",
+    "alembic.script",
+    "argon2",
+    "sessionmill.settings",
+    "sessionmill.store.control",
+)
+
+
 def _serve() -> None:
     """Fork a command for each request; end when there are no more."""
     import sessionmill.cli
 
     for module in pkgutil.iter_modules(sessionmill.cli.__path__, "sessionmill.cli."):
         importlib.import_module(module.name)
+    for name in _SLOW_TO_IMPORT:
+        importlib.import_module(name)
     gc.collect()
     gc.freeze()
     for line in sys.stdin.buffer:

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 
+import structlog
+
 from sessionmill.app import now
 from sessionmill.collect.roots import Root
 from sessionmill.run.schedule import Launch, Scheduler
 from sessionmill.serve.service import SCHEDULER, Service
 from sessionmill.settings import SchedulerSettings
+
+log = structlog.get_logger()
 
 #: What runs soon after a transcript has changed, so that reports tell of it within seconds.
 _NEAR_LIVE = "usage"
@@ -63,7 +67,14 @@ def new_scheduler(
 def _watch(roots: Sequence[Root], scheduler: Scheduler, ended: threading.Event) -> None:
     from sessionmill.collect.watch import watch
 
-    for _ in watch([root.folder for root in roots], ended):
+    def begun(reason: str | None) -> None:
+        if reason is None:
+            log.info("transcripts are watched")
+        else:
+            log.warning("transcripts are looked at every few seconds, not watched", reason=reason)
+        scheduler.nudge(_NEAR_LIVE)  # what changed before then, nobody is told of
+
+    for _ in watch([root.folder for root in roots], ended, on_polling=begun):
         scheduler.nudge(_NEAR_LIVE)
 
 
