@@ -188,9 +188,9 @@ def test_a_link_is_printed_to_a_terminal_alone_works_once_and_leaves_the_address
             assert "HttpOnly" in said
             assert "SameSite=strict" in said
             start = one.get("/", "nobody", headers={"Cookie": cookie})
-            assert (start.status, start.headers["content-type"]) == (
-                200, "text/plain; charset=utf-8"
-            )  # fmt: skip
+            assert (start.status, "Signed in as" in start.body.decode()) == (200, True)
+            stranger = one.get("/", "nobody")
+            assert (stranger.status, "not signed in" in stranger.body.decode()) == (200, True)
             me = one.get("/api/me", "nobody", headers={"Cookie": cookie}).json
             assert (me["id"].partition(":")[0], me["role"]) == ("local", "admin")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import PlainTextResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from sessionmill.serve.access import COOKIE, SignInRefused
@@ -67,15 +67,6 @@ def first_steps(
     response = RedirectResponse("/", 303)
     _set_cookie(request, response, secret)
     return response
-
-
-@router.get("/", include_in_schema=False)
-def start_page(actor: Anyone) -> Response:
-    """Tell one who has come in where to go on."""
-    return PlainTextResponse(
-        f"sessionmill answers {actor.name}, with the role {actor.role}.\n"
-        "Reports: /api/reports/usage?by=day\nEvery route: /api/openapi.json\n"
-    )
 
 
 def _set_cookie(request: Request, response: Response, secret: str) -> None:
