@@ -94,7 +94,7 @@ def team(place: Path, *processors: str, with_run: bool = True) -> Iterator[Team]
     transcripts = place / "team"
     generate(transcripts, days=3)
     options = [option for spec in processors for option in ("--processor", spec)]
-    environ: dict[str, Any] = {
+    environ = {
         "HOME": str(place),
         "USER": "tester",
         "LOGNAME": "tester",
@@ -102,7 +102,9 @@ def team(place: Path, *processors: str, with_run: bool = True) -> Iterator[Team]
         "PYTHONPATH": str(HERE),
     }
     data = place / "data"
-    with served(data, "--no-schedule", "--sessions", transcripts, *options, **environ) as server:
+    with served(
+        data, "--no-schedule", "--sessions", transcripts, *options, environ=environ
+    ) as server:
         found = Team(server, {"nobody": None, "local": server.token} | _tokens(data), transcripts)
         if with_run:
             found.run("usage")
