@@ -94,7 +94,7 @@ def team(place: Path, *processors: str, with_run: bool = True) -> Iterator[Team]
     transcripts = place / "team"
     generate(transcripts, days=3)
     options = [option for spec in processors for option in ("--processor", spec)]
-    environ: dict[str, Any] = {
+    environ = {
         "HOME": str(place),
         "USER": "tester",
         "LOGNAME": "tester",
