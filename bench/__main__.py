@@ -20,6 +20,7 @@ from bench import (
     large,
     nothing_new,
     reports,
+    service,
     starts,
     totals,
 )
@@ -33,6 +34,7 @@ BENCHES = {
     "large": large,
     "starts": starts,
     "reports": reports,
+    "service": service,
     "isolation": isolation,
     "totals": totals,
     "estimate": estimate,

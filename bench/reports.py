@@ -77,7 +77,7 @@ def bench(arguments: argparse.Namespace) -> bool:
             cursor = app.facts.cursor()
             sessions = max(1, arguments.calls // _CALLS)
             begun = time.perf_counter()
-            _fill(cursor, sessions)
+            fill(cursor, sessions)
             say(f"  made {arguments.calls:,} calls in {time.perf_counter() - begun:.0f} s")
             begun = time.perf_counter()
             checks = Checks()
@@ -124,7 +124,7 @@ def _asked(cursor: duckdb.DuckDBPyConnection) -> dict[str, Callable[[], float]]:
     }
 
 
-def _fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
+def fill(cursor: duckdb.DuckDBPyConnection, sessions: int) -> None:
     """Make the rows of so many sessions, spread over a year."""
     apart = 365 * 86400 / sessions
 

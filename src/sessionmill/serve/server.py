@@ -42,6 +42,9 @@ log = structlog.get_logger()
 _RUNS_PART, _REQUESTS_PART = 0.7, 0.4
 #: Seconds that remain for the checkpoint, once all else has ended or was broken off.
 _CHECKPOINT_SECONDS = 5.0
+#: For which a connection stays open that nobody asks by. Whoever asks just as it is closed gets no
+#: answer: it is longer than programs and proxies keep theirs, so that they are who closes it.
+_KEEP_ALIVE_SECONDS = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class _Life:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, int(self._stop_seconds * _REQUESTS_PART)),
             )
         )
