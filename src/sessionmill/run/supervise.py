@@ -6,6 +6,7 @@ What it is at stands in shared memory, so that a death or a time-out names the c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -105,7 +106,9 @@ class Worker:
             broken=list(broken),
             spool=os.fsencode(self._spool),
         )
-        self._channel.send(messages.encode(setup))
+        # One that is dead already is told of by `ready`, which knows what it died of.
+        with contextlib.suppress(EOFError):
+            self._channel.send(messages.encode(setup))
 
     def ready(self) -> dict[int, str]:
         """Wait until it is set up; return the processors it could not build, and why."""
