@@ -170,3 +170,17 @@ def test_start_shows_what_the_server_reads(mill: Mill) -> None:
 
 def _trail(server: Served) -> list[dict[str, Any]]:
     return list(server.get("/api/audit?limit=1000").json["rows"])
+
+
+def test_runs_from_before_the_server_began_have_their_audit_rows_once(
+    mill: Mill, data: Path, sessions: Path
+) -> None:
+    mill("run", "--sessions", sessions)
+    for _ in range(2):
+        with served(data, "--no-schedule", "--sessions", sessions) as server:
+            runs = [row for row in _trail(server) if row["action"].startswith("run_session")]
+            assert sorted(row["action"] for row in runs) == [
+                "run_session_processor:inventory",
+                "run_session_processor:usage",
+            ]
+            assert {row["actor"] for row in runs} == {"cli:tester"}
