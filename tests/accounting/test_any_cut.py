@@ -172,7 +172,7 @@ def test_cut_at_any_byte_a_damaged_line_is_what_it_is_when_read_at_once(
     cuts = [
         len(before) + at
         for at in range(len(damaged) + 1)
-        if not 9 < at < len(damaged) - 9 or damaged[at - 1 : at] == b"}" or at % 101 == 0
+        if not 5 < at < len(damaged) - 5 or damaged[at - 1 : at] == b"}" or at % 101 == 0
     ]
     read_at_each(books, before + damaged + sound, cuts, whole_way=False)
 

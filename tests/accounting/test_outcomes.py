@@ -182,7 +182,7 @@ def test_without_commits_all_that_was_used_is_in_one_row(books: Books) -> None:
 
 
 @given(families)
-@examples(10)
+@examples(6)
 def test_outcomes_come_to_the_total_whatever_happened(transcripts: dict[str, bytes]) -> None:
     with MemoryStore(Usage) as store:
         for place, content in transcripts.items():

@@ -100,6 +100,7 @@ def test_cold_compares_a_first_run_with_ccusage_over_the_same_files(
     assert f"{ccusage} is a script" in ended.stdout, "its start is no part of the native binary's"
 
 
+@pytest.mark.soak
 def test_isolation_tells_what_each_deed_adds_of_either_kind(bench: Bench) -> None:
     few = ("--transcripts", 4, "--seconds", 1, "--memory-mb", 200, "--runs", 1)
 
@@ -168,6 +169,7 @@ def test_estimate_fails_where_a_stop_reason_tells_nothing(bench: Bench, tmp_path
     assert "WRONG: a stop reason does not tell what is complete" in ended.stdout
 
 
+@pytest.mark.soak
 def test_kills_tells_how_many_runs_differ(bench: Bench) -> None:
     ended = bench("kills", "--bytes", 0, "--times", 1)
 
