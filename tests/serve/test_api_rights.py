@@ -210,6 +210,8 @@ def test_users_and_tokens_are_made_changed_and_ended_by_the_api(mill_team: Team)
         ("POST", "/api/users", {"name": "a/b"}, 400, "usage"),
         ("POST", "/api/users", {"name": "x", "role": "king"}, 422, "invalid"),
         ("POST", "/api/users", {"name": "x", "password": "short"}, 422, "invalid"),
+        ("PATCH", "/api/users/alice", {"disabled": 0}, 422, "invalid"),
+        ("PATCH", "/api/users/alice", {"disable": True}, 422, "invalid"),
         ("PATCH", "/api/users/nemo", {"role": "viewer"}, 404, "user_unknown"),
         ("POST", "/api/tokens", {"user": "nemo", "name": "x"}, 404, "user_unknown"),
         ("POST", "/api/tokens", {"user": "viewer", "name": "x", "role": "admin"}, 400, "usage"),

@@ -9,6 +9,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyCookie, HTTPBearer
+from pydantic import BaseModel, ConfigDict
 
 from sessionmill.serve.access import COOKIE, Door, NotAllowed, Right, SignInNeeded, may
 from sessionmill.serve.service import Service, job
@@ -72,6 +73,12 @@ class _Having:
 Reader = Annotated[Actor, Depends(_Having("read"))]
 ContentReader = Annotated[Actor, Depends(_Having("content"))]
 Admin = Annotated[Actor, Depends(_Having("administer"))]
+
+
+class Said(BaseModel):
+    """What the body of a request says: in these fields, of these very types, and nothing else."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 async def known_parameters(request: Request) -> None:

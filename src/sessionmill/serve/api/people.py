@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from starlette.exceptions import HTTPException
 
 from sessionmill.errors import UsageError
-from sessionmill.serve.api.asking import Admin, Anyone, Live
+from sessionmill.serve.api.asking import Admin, Anyone, Live, Said
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import (
     Cursor,
@@ -50,7 +50,7 @@ def users(live: Live, _: Admin) -> Response:
     return _listed(live.control.users.all())
 
 
-class NewUser(BaseModel):
+class NewUser(Said):
     """A user to be added."""
 
     name: str = Field(min_length=1, max_length=255)
@@ -59,7 +59,7 @@ class NewUser(BaseModel):
     password: str | None = Field(None, min_length=8, max_length=1024)
 
 
-class ChangedUser(BaseModel):
+class ChangedUser(Said):
     """What of a user is to be changed."""
 
     role: Role | None = None
@@ -111,7 +111,7 @@ def tokens(live: Live, _: Admin) -> Response:
     return _listed(live.control.tokens.all())
 
 
-class NewToken(BaseModel):
+class NewToken(Said):
     """A token to be made."""
 
     user: str = Field(min_length=1, max_length=255)

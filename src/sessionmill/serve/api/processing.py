@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from sessionmill.app import now
 from sessionmill.run.tally import Tally
-from sessionmill.serve.api.asking import Admin, Live, Reader
+from sessionmill.serve.api.asking import Admin, Live, Reader, Said
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import (
     Cursor,
@@ -167,7 +167,7 @@ def state(
     return as_json(listed(rows))
 
 
-class Chosen(BaseModel):
+class Chosen(Said):
     """Which session; all of the processor, without one."""
 
     session: str | None = Field(

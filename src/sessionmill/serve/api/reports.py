@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal
 
 import duckdb
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from sessionmill.app import now
-from sessionmill.serve.api.asking import Admin, Live, Reader
+from sessionmill.serve.api.asking import Admin, Live, Reader, Said
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.api.lists import Limit, Listed, as_json, listed, written_out
 from sessionmill.serve.service import Service
@@ -101,7 +101,7 @@ def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
     )
 
 
-class Question(BaseModel):
+class Question(Said):
     """SQL: one SELECT or EXPLAIN."""
 
     query: str = Field(max_length=100_000)

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import BaseModel, Field
 
 from sessionmill.serve.access import COOKIE, SignInRefused
-from sessionmill.serve.api.asking import Anyone, Live
+from sessionmill.serve.api.asking import Anyone, Live, Said
 from sessionmill.serve.api.errors import responses
 from sessionmill.serve.signing_in import STAY
 from sessionmill.store.control import Actor
@@ -20,7 +20,7 @@ router = APIRouter(tags=["signing in"])
 _NOBODY = Actor(id="nobody", name="nobody", role="")
 
 
-class Password(BaseModel):
+class Password(Said):
     """Who wants in, and what proves it."""
 
     name: str = Field(min_length=1, max_length=255)
