@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import pytest
 from served import wait_for
 
 from sessionmill.serve import answers as answering
-from sessionmill.serve.answers import Answers
+from sessionmill.serve.answers import Answer, Answers
 
 
 class Facts:
@@ -36,6 +37,11 @@ class Facts:
         return self.go_on.set
 
 
+def get(answers: Answers, asked: str, work_out: Callable[[], bytes]) -> Answer:
+    """Ask, and wait for the answer."""
+    return asyncio.run(answers.get(asked, work_out))
+
+
 @pytest.fixture
 def facts() -> Facts:
     return Facts()
@@ -55,48 +61,86 @@ def test_what_is_asked_again_is_not_worked_out_again_until_the_facts_change(
     answers: Answers, facts: Facts
 ) -> None:
     for _ in range(3):
-        assert answers.get("a", facts).body == b"of commit 1"
+        assert get(answers, "a", facts).body == b"of commit 1"
     assert facts.asked == 1
     facts.commit = 2
-    assert answers.get("a", facts).body == b"of commit 2"
-    assert answers.get("b", facts).body == b"of commit 2"
+    assert get(answers, "a", facts).body == b"of commit 2"
+    assert get(answers, "b", facts).body == b"of commit 2"
     assert facts.asked == 3
 
 
 def test_one_answer_is_worked_out_for_all_who_ask_meanwhile(answers: Answers, facts: Facts) -> None:
     go_on = facts.hold()
     with ThreadPoolExecutor(20) as pool:
-        asking = [pool.submit(answers.get, "a", facts) for _ in range(20)]
+        asking = [pool.submit(get, answers, "a", facts) for _ in range(20)]
         assert facts.at_it.wait(30)
         go_on()
         assert {one.result().body for one in asking} == {b"of commit 1"}
     assert facts.asked == 1
 
 
+async def _ask_all(answers: Answers, facts: Facts, go_on: Callable[[], None]) -> int:
+    """Let a hundred wait for an answer each; return how many threads that takes."""
+    before = threading.active_count()
+    asking = [asyncio.ensure_future(answers.get(str(n), facts)) for n in range(100)]
+    await asyncio.sleep(0.1)
+    taken = threading.active_count() - before
+    go_on()
+    await asyncio.gather(*asking)
+    return taken
+
+
+def test_who_waits_for_an_answer_takes_no_thread(answers: Answers, facts: Facts) -> None:
+    taken = asyncio.run(_ask_all(answers, facts, facts.hold()))
+
+    assert facts.asked == 100
+    assert taken <= 2, "those that work answers out"
+
+
+async def _give_up(answers: Answers, facts: Facts, go_on: Callable[[], None]) -> bytes:
+    """Let one who waits go away, and return what another hears who waits for the same."""
+    asking, other = (asyncio.ensure_future(answers.get("a", facts)) for _ in range(2))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    go_on()
+    return (await other).body
+
+
+def test_one_who_goes_away_takes_the_answer_from_nobody(answers: Answers, facts: Facts) -> None:
+    blocked = facts.hold()
+    with ThreadPoolExecutor() as pool:  # what works answers out is busy: theirs is not begun
+        busy = [pool.submit(get, answers, name, facts) for name in ("x", "y")]
+        assert facts.at_it.wait(30)
+        wait_for(lambda: facts.asked == 2)
+        assert asyncio.run(_give_up(answers, facts, blocked)) == b"of commit 1"
+        for one in busy:
+            one.result()
+
+
 def test_the_old_answer_is_given_while_a_new_one_takes_long_and_then_the_new_one(
     answers: Answers, facts: Facts
 ) -> None:
-    answers.get("a", facts)
+    get(answers, "a", facts)
     facts.commit = 2
     go_on = facts.hold()
     for _ in range(2):
         begun = time.monotonic()
-        assert answers.get("a", facts).body == b"of commit 1"
+        assert get(answers, "a", facts).body == b"of commit 1"
         assert time.monotonic() - begun < 10
     go_on()
-    wait_for(lambda: answers.get("a", facts).body == b"of commit 2")
+    wait_for(lambda: get(answers, "a", facts).body == b"of commit 2")
     assert facts.asked == 2
 
 
 def test_an_answer_that_is_too_old_is_given_to_nobody(
     answers: Answers, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers.get("a", facts)
+    get(answers, "a", facts)
     monkeypatch.setattr(answering, "OLDEST", 0.0)
     facts.commit = 2
     go_on = facts.hold()
     with ThreadPoolExecutor() as pool:
-        asking = pool.submit(answers.get, "a", facts)
+        asking = pool.submit(get, answers, "a", facts)
         assert facts.at_it.wait(30)
         time.sleep(answering.PATIENCE * 2)
         assert not asking.done()
@@ -108,11 +152,11 @@ def test_for_a_moment_an_answer_is_good_though_the_facts_have_changed(
     answers: Answers, facts: Facts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(answering, "FRESH", 60.0)
-    answers.get("a", facts)
+    get(answers, "a", facts)
     facts.commit = 2
-    assert answers.get("a", facts).body == b"of commit 1"
+    assert get(answers, "a", facts).body == b"of commit 1"
     answers.renew()
-    assert answers.get("a", facts).body == b"of commit 2"
+    assert get(answers, "a", facts).body == b"of commit 2"
 
 
 def test_once_it_is_renewed_not_even_an_answer_that_was_begun_before_is_given(
@@ -120,11 +164,11 @@ def test_once_it_is_renewed_not_even_an_answer_that_was_begun_before_is_given(
 ) -> None:
     go_on = facts.hold()
     with ThreadPoolExecutor() as pool:
-        before = pool.submit(answers.get, "a", facts)
+        before = pool.submit(get, answers, "a", facts)
         assert facts.at_it.wait(30)
         facts.commit = 2
         answers.renew()
-        after = pool.submit(answers.get, "a", facts)
+        after = pool.submit(get, answers, "a", facts)
         time.sleep(0.1)
         go_on()
         assert before.result().body == b"of commit 1"
@@ -138,13 +182,13 @@ def test_an_error_is_told_to_all_who_wait_and_not_kept(answers: Answers, facts: 
 
     go_on = facts.hold()
     with ThreadPoolExecutor(5) as pool:
-        asking = [pool.submit(answers.get, "a", failing) for _ in range(5)]
+        asking = [pool.submit(get, answers, "a", failing) for _ in range(5)]
         assert facts.at_it.wait(30)
         go_on()
         for one in asking:
             with pytest.raises(ValueError, match="not today"):
                 one.result()
-    assert answers.get("a", facts).body == b"of commit 1"
+    assert get(answers, "a", facts).body == b"of commit 1"
 
 
 def test_what_is_committed_while_an_answer_is_worked_out_makes_it_old(
@@ -155,8 +199,8 @@ def test_what_is_committed_while_an_answer_is_worked_out_makes_it_old(
         facts.commit += 1
         return told
 
-    assert answers.get("a", while_others_commit).commit == 1
-    assert answers.get("a", facts).body == b"of commit 2"
+    assert get(answers, "a", while_others_commit).commit == 1
+    assert get(answers, "a", facts).body == b"of commit 2"
 
 
 def test_answers_take_no_more_room_than_they_may_and_the_latest_asked_stay(
@@ -173,11 +217,11 @@ def test_answers_take_no_more_room_than_they_may_and_the_latest_asked_stay(
         return work_out
 
     for name in ("a", "b", "c"):
-        answers.get(name, of(name, 40))  # c drives a out
+        get(answers, name, of(name, 40))  # c drives a out
     for name in ("b", "c", "a", "c"):  # a drives b out
-        answers.get(name, of(name, 40))
+        get(answers, name, of(name, 40))
     assert asked == ["a", "b", "c", "a"]
     for _ in range(2):
-        assert len(answers.get("large", of("large", 101)).body) == 101
-    answers.get("c", of("c", 40))
+        assert len(get(answers, "large", of("large", 101)).body) == 101
+    get(answers, "c", of("c", 40))
     assert asked == ["a", "b", "c", "a", "large", "large"], "it is not kept, and drives none out"

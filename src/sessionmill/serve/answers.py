@@ -8,12 +8,13 @@ given instead.
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TookLong
 from dataclasses import dataclass
 
 #: Seconds for which an answer is given though the facts have changed since.
@@ -31,6 +32,8 @@ class Answer:
     """A report's document, and of which commit it is."""
 
     body: bytes
+    #: Tells it from every other one.
+    digest: str
     commit: int
     #: By time.monotonic().
     made: float
@@ -50,10 +53,13 @@ class Answers:
         self._underway: dict[str, Future[Answer]] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="reports")
 
-    def get(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
-        """Return the answer to `asked`, by `work_out` where none is kept. Raises what that does."""
+    async def get(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
+        """Return the answer to `asked`, by `work_out` where none is kept. Raises what that does.
+
+        Who waits takes no thread meanwhile: hundreds may, and others ask for other things.
+        """
         while True:
-            answer, least = self._get(asked, work_out)
+            answer, least = await self._get(asked, work_out)
             # Below it, it was begun for another who asked, before what is to be told was committed.
             if answer.commit >= least:
                 return answer
@@ -63,7 +69,7 @@ class Answers:
         with self._lock:
             self._least = max(self._least, self._commit())
 
-    def _get(self, asked: str, work_out: Callable[[], bytes]) -> tuple[Answer, int]:
+    async def _get(self, asked: str, work_out: Callable[[], bytes]) -> tuple[Answer, int]:
         """Return an answer, and the least commit that one had to be of when it was asked for."""
         now = time.monotonic()
         with self._lock:
@@ -78,11 +84,13 @@ class Answers:
                 future = self._pool.submit(self._work_out, asked, work_out)
                 self._underway[asked] = future
         if kept is None or now - kept.made > OLDEST:
-            return future.result(), least
-        try:
-            return future.result(PATIENCE), least
-        except TookLong:
-            return kept, least
+            return await asyncio.shield(asyncio.wrap_future(future)), least
+        new = asyncio.wrap_future(future)
+        done, _ = await asyncio.wait({new}, timeout=PATIENCE)
+        if done:
+            return new.result(), least
+        new.add_done_callback(_look_at)
+        return kept, least
 
     def close(self) -> None:
         """Work nothing out any more."""
@@ -91,7 +99,9 @@ class Answers:
     def _work_out(self, asked: str, work_out: Callable[[], bytes]) -> Answer:
         try:
             commit = self._commit()  # before: what is committed meanwhile may not be in it
-            answer = Answer(work_out(), commit, time.monotonic())
+            body = work_out()
+            digest = hashlib.blake2b(body, digest_size=12).hexdigest()
+            answer = Answer(body, digest, commit, time.monotonic())
             with self._lock:
                 self._keep(asked, answer)
             return answer
@@ -109,3 +119,9 @@ class Answers:
         while self._bytes > _BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.body)
+
+
+def _look_at(future: asyncio.Future[Answer]) -> None:
+    """Let asyncio not warn of a failure that nobody waits for any more: the next who asks hears."""
+    if not future.cancelled():
+        future.exception()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -64,9 +65,9 @@ class _Having:
     def __init__(self, right: Right) -> None:
         self._right: Right = right
 
-    def __call__(self, request: Request, live: Live, actor: Anyone) -> Actor:
+    async def __call__(self, request: Request, live: Live, actor: Anyone) -> Actor:
         if not may(actor, self._right):
-            raise refused(request, live, actor, self._right)
+            raise await run_in_threadpool(refused, request, live, actor, self._right)
         return actor
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -41,7 +40,7 @@ Ask = Callable[[duckdb.DuckDBPyConnection], Rows]
 
 
 @router.get("/reports/usage", response_model=Listed, responses=UNCHANGED)
-def usage(
+async def usage(
     request: Request,
     live: Live,
     _: Reader,
@@ -61,12 +60,12 @@ def usage(
         "limit": limit,
     }
     if by == "block":
-        return _report(request, live, lambda c: blocks(c, now(), **chosen), of_now=True)
-    return _report(request, live, lambda c: reports.usage(c, by, **chosen))
+        return await _report(request, live, lambda c: blocks(c, now(), **chosen), of_now=True)
+    return await _report(request, live, lambda c: reports.usage(c, by, **chosen))
 
 
 @router.get("/reports/work", response_model=Listed, responses=UNCHANGED)
-def work(
+async def work(
     request: Request,
     live: Live,
     _: Reader,
@@ -78,7 +77,7 @@ def work(
     limit: Limit = 1000,
 ) -> Response:
     """Report what was done in sessions, and how long it took."""
-    return _report(
+    return await _report(
         request,
         live,
         lambda cursor: work_report.work(
@@ -88,15 +87,15 @@ def work(
 
 
 @router.get("/prices", response_model=Listed, responses=UNCHANGED)
-def prices(request: Request, live: Live, _: Reader) -> Response:
+async def prices(request: Request, live: Live, _: Reader) -> Response:
     """Show what responses are priced by, and which are not."""
-    return _report(request, live, pricing.in_use)
+    return await _report(request, live, pricing.in_use)
 
 
 @router.get("/prices/{model:path}", response_model=Listed, responses=UNCHANGED | responses(404))
-def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
+async def prices_of(request: Request, live: Live, _: Reader, model: str) -> Response:
     """Show every price of one model, the first that counts first; none for a name of none."""
-    return _report(
+    return await _report(
         request, live, lambda cursor: pricing.of_model(cursor, model, now()), of_now=True
     )
 
@@ -121,7 +120,7 @@ def sql(live: Live, actor: Admin, question: Question) -> Response:
     return as_json(listed(rows))
 
 
-def _report(request: Request, live: Service, ask: Ask, *, of_now: bool = False) -> Response:
+async def _report(request: Request, live: Service, ask: Ask, *, of_now: bool = False) -> Response:
     """Answer from what is kept; not at all where the client has the answer already (ETag).
 
     What is `of_now` changes with the minute, too.
@@ -129,9 +128,8 @@ def _report(request: Request, live: Service, ask: Ask, *, of_now: bool = False) 
     query = sorted(request.query_params.multi_items())
     minute = f"{now():%Y-%m-%dT%H:%M}" if of_now else ""
     asked = f"{request.url.path} {query} {minute}"
-    answer = live.answers.get(asked, lambda: _body(live, ask))
-    digest = hashlib.blake2b(answer.body, digest_size=12).hexdigest()
-    headers = {"ETag": f'"{digest}"', "Cache-Control": "private, no-cache"}
+    answer = await live.answers.get(asked, lambda: _body(live, ask))
+    headers = {"ETag": f'"{answer.digest}"', "Cache-Control": "private, no-cache"}
     if _has(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(answer.body, media_type="application/json", headers=headers)
