@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from forked import Forked
 
 #: Seconds to wait for what takes a fraction of one.
 PATIENCE = 60.0
@@ -36,7 +37,7 @@ class Answer:
 class Served:
     """A server that answers."""
 
-    process: subprocess.Popen[str]
+    process: Forked | subprocess.Popen[str]
     url: str
     token: str
     data: Path
@@ -102,22 +103,18 @@ def start(
     *options: object,
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
-) -> subprocess.Popen[str]:
+) -> Forked:
     """Start a server; it is asked for a port of its own unless one is given."""
     port = () if "--port" in options else ("--port", "0")
-    return subprocess.Popen(
-        [sys.executable, "-m", "sessionmill", "serve", *port, *map(str, options), "--db", data],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=cwd or data.parent,
-        env={**os.environ, **(environ or {})},
+    return Forked(
+        ["serve", *port, *map(str, options), "--db", str(data)],
+        cwd or data.parent,
+        {**os.environ, **(environ or {})},
     )
 
 
-def answering(process: subprocess.Popen[str], data: Path) -> Served:
+def answering(process: Forked, data: Path) -> Served:
     """Wait until a server answers; what it says is kept."""
-    assert process.stdout is not None
     said: list[str] = []
     reading = threading.Thread(target=_keep, args=(process.stdout, said), daemon=True)
     reading.start()

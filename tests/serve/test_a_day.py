@@ -69,7 +69,7 @@ class Day:
 
 @pytest.mark.parametrize(
     ("transcripts", "hours"),
-    [(200, 3), pytest.param(10_000, 24, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])],
+    [(100, 2), pytest.param(10_000, 24, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])],
 )
 def test_ticks_take_no_more_memory_and_files_as_the_day_goes_on(
     tmp_path: Path, transcripts: int, hours: int

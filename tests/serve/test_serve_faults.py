@@ -140,6 +140,7 @@ def test_facts_that_are_older_than_the_control_store_knows_are_told_of(
         assert server.get("/api/reports/usage").json["rows"][0]["responses"] == 3
 
 
+@pytest.mark.soak  # it waits ten seconds; that a command does is tested elsewhere too
 def test_facts_that_another_command_holds_are_waited_for_and_then_left_to_it(
     data: Path, sessions: Path
 ) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import signal
 import socket
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from forked import Forked
 from served import PATIENCE, served, start, wait_for
 
 from conftest import Mill
@@ -42,7 +42,7 @@ def plugins(sessions: Path) -> Path:
     return sessions
 
 
-def _refused(process: subprocess.Popen[str]) -> tuple[int, str]:
+def _refused(process: Forked) -> tuple[int | None, str]:
     said, _ = process.communicate(timeout=PATIENCE)
     return process.returncode, said
 
@@ -110,7 +110,10 @@ def test_told_to_end_it_leaves_nothing_but_its_stores(data: Path, sessions: Path
     }, "no log is left over: all of it is in the file"
 
 
-@pytest.mark.parametrize("processor", ["Waiting", "Asking", "NeverDone"])
+@pytest.mark.parametrize(
+    "processor",
+    ["Asking", *(pytest.param(name, marks=pytest.mark.soak) for name in ("Waiting", "NeverDone"))],
+)
 def test_told_to_end_it_breaks_off_what_does_not_and_charges_nobody(
     mill: Mill, data: Path, plugins: Path, processor: str
 ) -> None:

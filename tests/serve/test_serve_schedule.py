@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from served import Served, served, wait_for
 
+from conftest import Mill
 from sessionmill.testing import ClaudeTranscript
 
 
@@ -48,15 +49,15 @@ def _no_run_by_the_scheduler(server: Served) -> bool:
     return all(run["actor"] != "scheduler" for run in runs)
 
 
-def test_a_processor_runs_on_its_cadence(data: Path, tmp_path: Path) -> None:
+def test_a_processor_runs_on_its_cadence(mill: Mill, data: Path, tmp_path: Path) -> None:
     sessions = tmp_path / "sessions"
     ClaudeTranscript("first").write(sessions / "alice" / "first.jsonl")
     environ = {
         "SCHEDULER_USAGE_PROCESSOR_INTERVAL": "1",
         "SESSIONMILL_SCHEDULER__WATCH": "false",
     }
+    mill("run", "usage", "--sessions", sessions)  # the first run is put off by up to a minute
     with served(data, "--sessions", sessions, environ=environ) as server:
-        server.post("/api/admin/run-session-processor?processor=usage")
 
         def by_itself() -> bool:
             runs = server.get("/api/runs?processor=usage").json["rows"]
