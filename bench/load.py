@@ -16,6 +16,8 @@ import msgspec
 
 #: Seconds for an answer.
 _PATIENCE = 60.0
+#: Requests of each client, however short the time.
+_LEAST = 2
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -66,15 +68,15 @@ class _Clients:
     async def _client(self, number: int) -> None:
         """Ask one request after the other, by one connection; spread over the period."""
         plan = self._plan
-        turns = itertools.islice(itertools.cycle(plan.requests), number, None)
+        turns = enumerate(itertools.islice(itertools.cycle(plan.requests), number, None))
         due = time.perf_counter() + plan.period * number / plan.clients
         connection = None
-        for request in turns:
+        for asked, request in turns:
             # Who was kept waiting past the next time waits since then; else from when it asks.
             late = time.perf_counter() > due
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             begun = due if late else time.perf_counter()
-            if begun >= self._end:
+            if begun >= self._end and asked >= _LEAST:
                 break
             try:
                 connection = connection or await asyncio.open_connection("127.0.0.1", plan.port)

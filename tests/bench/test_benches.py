@@ -179,10 +179,39 @@ def test_kills_tells_how_many_runs_differ(bench: Bench) -> None:
     assert ratio_of(ended.stdout, "kills: 0 of 2 runs differ", "0") == 0
 
 
+def test_service_tells_how_soon_it_answers_the_few_and_the_many(bench: Bench) -> None:
+    few = ("--calls", 1000, "--bytes", 0, "--clients", 3, "--runs", 1)
+    many = ("--many-calls", 1000, "--many-clients", 10, "--seconds", 6)
+
+    ended = bench("service", *few, *many)
+
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    reading = "service: reading in while clients ask, against while none does"
+    memory = "service: memory of the last third against the middle one"
+    assert ratio_of(ended.stdout, reading, "2") > 0
+    assert ratio_of(ended.stdout, memory, "1.05") > 0
+    told = re.findall(r"^  (\w+) +(\d+) answers: .*, 99% .* \(at most (\d+) ", ended.stdout, re.M)
+    assert [(kind, most) for kind, _, most in told] == [
+        ("health", "50"),
+        ("report", "300"),
+        ("report", "1000"),
+    ]
+    assert int(told[2][1]) >= 10, "each of the many has asked"
+    assert "  10 clients, 50 reports, " in ended.stdout
+
+
 # A product that is wrong
 
 NO_ELECTION = ("store/rows.py", "RowStore._elect = lambda self, cursor: None")
 NOBODY_NAMED = ("run/tally.py", "Tally.fail = lambda self, session_key, error: None")
+NO_REPORTS = (
+    "serve/api/reports.py",
+    "_asked = 0; _told = _report\n"
+    "async def _report(*of, **given):\n"
+    "    global _asked; _asked += 1\n"
+    "    late = _asked > 50 and 'timezone' in str(of[0].url)\n"
+    "    return Response(status_code=500) if late else await _told(*of, **given)",
+)
 NO_RESPONSES = (
     "process/usage/responses.py",
     "_row = row\ndef row(*of): return tuple(0 if i == 11 else v for i, v in enumerate(_row(*of)))",
@@ -209,6 +238,12 @@ def break_product(folder: Path, broken: tuple[str, str]) -> Path:
         (NO_ELECTION, "cold --bytes 0 --runs 1", "responses that are not counted once: "),
         (NO_RESPONSES, "totals --cuts 0 --corpus /nowhere", "the whole: output_tokens: 0 where"),
         pytest.param(
+            NO_REPORTS,
+            "service --only many --many-calls 1000 --many-clients 5 --seconds 6",
+            "requests that were not answered: ",
+            marks=pytest.mark.soak,
+        ),
+        pytest.param(
             NOBODY_NAMED,
             "isolation --transcripts 4 --deeds Dies --runs 1",
             "with an error: []",
@@ -221,7 +256,7 @@ def break_product(folder: Path, broken: tuple[str, str]) -> Path:
             marks=pytest.mark.soak,
         ),
     ],
-    ids=["cold", "totals", "isolation", "kills"],
+    ids=["cold", "totals", "service", "isolation", "kills"],
 )
 def test_a_bench_fails_where_the_product_is_wrong(
     bench: Bench, tmp_path: Path, broken: tuple[str, str], command: str, told: str

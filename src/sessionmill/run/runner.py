@@ -188,7 +188,14 @@ class Runner:
             [share.tasks for share in shares],
         )
         doubtful, batches = work.split([left for share in shares for left in share.leftovers])
-        extract = ExtractPass(processors, work.commit, self._store.spool, self._watcher, over=over)
+        extract = ExtractPass(
+            processors,
+            work.commit,
+            self._store.spool,
+            self._watcher,
+            over=over,
+            niceness=self._store.niceness,
+        )
         with self._running.abortable(extract.abort):
             extract.run(doubtful, batches)
 

@@ -73,7 +73,12 @@ class Worker:
     """One child process with its processors; used by one thread."""
 
     def __init__(
-        self, processors: Sequence[Processor], spool: Path, broken: Iterable[int] = ()
+        self,
+        processors: Sequence[Processor],
+        spool: Path,
+        broken: Iterable[int] = (),
+        *,
+        niceness: int = 0,
     ) -> None:
         """Start it; below `spool` it has a folder of its own, which goes with it."""
         self._spool = folder_for_worker(spool)
@@ -105,6 +110,7 @@ class Worker:
             ],
             broken=list(broken),
             spool=os.fsencode(self._spool),
+            niceness=niceness,
         )
         # One that is dead already is told of by `ready`, which knows what it died of.
         with contextlib.suppress(EOFError):
