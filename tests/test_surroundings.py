@@ -95,6 +95,7 @@ def test_loopback_is_there_for_tests_that_need_a_server() -> None:
         assert server.getsockname()[1] > 0
 
 
+@pytest.mark.soak
 def test_a_skip_fails_the_soak_which_wants_none(tmp_path: Path) -> None:
     (tmp_path / "test_some.py").write_text(
         "import pytest\ndef test_a(): pass\ndef test_b(): pytest.skip('no disk')\n"

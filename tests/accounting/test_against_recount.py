@@ -55,7 +55,7 @@ def test_a_demo_team_cut_into_appends_is_as_recounted(books: Books, tmp_path: Pa
     assert figures_differ(books) == {}
 
 
-@examples(10)
+@examples(5)
 @given(
     drawn=moves(ClaudeSession, most=30),
     damage=st.lists(st.tuples(st.integers(1, 40), st.sampled_from(DAMAGED)), max_size=4),

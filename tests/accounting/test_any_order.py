@@ -57,7 +57,7 @@ def happen(books: Books, user: str, files: dict[str, bytes], event: Event) -> No
         books.remove(key)
 
 
-@examples(5)
+@examples(3)
 @given(files=families, history=histories)
 def test_any_history_of_a_family_of_transcripts_ends_in_the_same_tables(
     tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], history: Any

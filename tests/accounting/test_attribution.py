@@ -441,7 +441,7 @@ def test_a_session_that_runs_a_program_again_and_again_is_one_session(
 
 
 @given(families)
-@examples(12)
+@examples(6)
 def test_the_parts_come_to_the_whole_whatever_happened(transcripts: dict[str, bytes]) -> None:
     with MemoryStore(Usage) as store:
         for place, content in transcripts.items():

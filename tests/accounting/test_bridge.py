@@ -176,7 +176,7 @@ def test_answers_of_no_model_are_no_tokens_and_change_nothing(books: Books) -> N
     assert against_ccusage(tables.transcripts, tables.days).totals().values[1][-1] == 0
 
 
-@examples(12)
+@examples(6)
 @given(drawn=moves(ClaudeSession, most=30), forked_at=st.integers(0, 30))
 def test_by_our_rules_lines_come_to_what_the_tables_hold(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[str, int]], forked_at: int

@@ -385,7 +385,7 @@ def test_lines_of_claude_in_a_rollout_and_the_other_way_round_are_passed_over(
     assert agents == {KEY: ("claude-code", 5), FORK_KEY: ("codex", 10)}
 
 
-@examples(10)
+@examples(5)
 @given(
     drawn=moves(CodexSession, most=30),
     forked_at=st.integers(0, 60),

@@ -82,6 +82,7 @@ def test_append_compares_a_large_transcript_with_a_small_one(bench: Bench) -> No
     assert large >= 500_000 > small >= 100_000
 
 
+@pytest.mark.soak
 def test_cold_compares_a_first_run_with_ccusage_over_the_same_files(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -112,6 +113,7 @@ def test_isolation_tells_what_each_deed_adds_of_either_kind(bench: Bench) -> Non
     assert ratio_of(ended.stdout, "isolation: the longest added time against that", "1") >= 0
 
 
+@pytest.mark.soak
 def test_totals_counts_the_demo_team_and_each_folder_of_real_transcripts(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -128,6 +130,7 @@ def test_totals_counts_the_demo_team_and_each_folder_of_real_transcripts(
     assert ratio_of(ended.stdout, "totals: 0 of 4 counts differ", "0") == 0
 
 
+@pytest.mark.soak
 def test_estimate_compares_what_complete_responses_took_with_their_content(
     bench: Bench, tmp_path: Path
 ) -> None:
@@ -179,6 +182,7 @@ def test_kills_tells_how_many_runs_differ(bench: Bench) -> None:
     assert ratio_of(ended.stdout, "kills: 0 of 2 runs differ", "0") == 0
 
 
+@pytest.mark.soak
 def test_service_tells_how_soon_it_answers_the_few_and_the_many(bench: Bench) -> None:
     few = ("--calls", 1000, "--bytes", 0, "--clients", 3, "--runs", 1)
     many = ("--many-calls", 1000, "--many-clients", 10, "--seconds", 6)
@@ -258,6 +262,7 @@ def break_product(folder: Path, broken: tuple[str, str]) -> Path:
     ],
     ids=["cold", "totals", "service", "isolation", "kills"],
 )
+@pytest.mark.soak
 def test_a_bench_fails_where_the_product_is_wrong(
     bench: Bench, tmp_path: Path, broken: tuple[str, str], command: str, told: str
 ) -> None:

@@ -408,6 +408,7 @@ def patient(
     process.communicate()
 
 
+@pytest.mark.soak
 def test_a_second_command_waits_and_then_names_who_holds_the_facts(
     mill: Mill, patient: tuple[subprocess.Popen[str], Path]
 ) -> None:

@@ -212,7 +212,7 @@ main()
     ("where", "is_swapped"),
     [
         pytest.param("while it reads", False, marks=pytest.mark.soak),
-        ("before the rows", False),
+        pytest.param("before the rows", False, marks=pytest.mark.soak),
         pytest.param("before the states", False, marks=pytest.mark.soak),
         pytest.param("before the identities", False, marks=pytest.mark.soak),
         pytest.param("before the note", False, marks=pytest.mark.soak),

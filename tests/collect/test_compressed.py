@@ -26,6 +26,7 @@ from made_up import ClaudeSession, edges, examples, moves, play  # isort: skip
 from run_place import Place, counted, errors_of, figures, key, told  # isort: skip
 
 from conftest import Mill
+from samples import sampled
 from sessionmill.collect import contents
 from sessionmill.collect.contents import (
     as_plain_file,
@@ -376,7 +377,7 @@ sys.exit(ended.returncode)
 """
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("ending", sampled(ENDINGS, 2))
 def test_a_small_file_that_holds_500_megabytes_costs_disk_and_no_memory(
     data: Path, tmp_path: Path, ending: str
 ) -> None:

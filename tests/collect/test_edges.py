@@ -24,6 +24,7 @@ from run_place import Place, counted, errors_of, figures, key, told  # isort: sk
 
 from commands import Ended
 from conftest import Mill
+from samples import sampled
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.store.facts import Facts
@@ -426,7 +427,7 @@ def test_a_command_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path, team
         assert responses(data) == 100
 
 
-@pytest.mark.parametrize("most", [10, 20_000, 60_000, 200_000, 1_000_000])
+@pytest.mark.parametrize("most", sampled([10, 20_000, 60_000, 200_000, 1_000_000], 3))
 @pytest.mark.parametrize("facts", ["none", "some"])
 def test_wherever_writing_fails_nothing_is_lost_and_the_way_out_is_told(
     data: Path, team: Path, most: int, facts: str
@@ -480,7 +481,12 @@ def modes_count(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("closed", "mode"),
-    [("", 0o555), ("data", 0o555), ("data/facts.duckdb", 0o444), ("data/owner.lock", 0o444)],
+    [
+        ("data", 0o555),
+        ("data/facts.duckdb", 0o444),
+        pytest.param("", 0o555, marks=pytest.mark.soak),
+        pytest.param("data/owner.lock", 0o444, marks=pytest.mark.soak),
+    ],
 )
 @pytest.mark.usefixtures("modes_count")
 def test_a_data_directory_that_may_not_be_written_to_is_a_sentence_with_a_way_out(

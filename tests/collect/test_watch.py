@@ -346,6 +346,7 @@ def test_polling_and_watching_are_logged(caplog: pytest.LogCaptureFixture) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc tells of open files")
+@pytest.mark.soak
 def test_watching_anew_leaves_no_file_open(sessions: Path) -> None:
     def handles() -> int:
         return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - as of now, not one by one

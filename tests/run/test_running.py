@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from run_place import Place, errors_of, figures
 
+from samples import sampled
 from sessionmill.collect.discover import walk
 from sessionmill.collect.roots import sessions_root
 from sessionmill.errors import AlreadyRunning
@@ -212,7 +213,7 @@ def test_a_run_that_begins_after_the_stop_does_nothing_and_says_so(place: Place)
         assert (tally.processed, tally.capped, tally.errors) == (0, len(names), [])
 
 
-@pytest.mark.parametrize("spec", ENDLESS)
+@pytest.mark.parametrize("spec", sampled(ENDLESS, 3))
 def test_what_is_broken_off_is_charged_to_nobody_and_done_by_the_next_run(
     place: Place, spec: str
 ) -> None:

@@ -208,7 +208,7 @@ def comparable(row: Row) -> str:
     return repr(sorted(plain.items()))
 
 
-RowsAgreeWithTheModel.TestCase.settings = settings(max_examples=30, stateful_step_count=12)
+RowsAgreeWithTheModel.TestCase.settings = settings(max_examples=15, stateful_step_count=12)
 TestRowsAgreeWithTheModel = RowsAgreeWithTheModel.TestCase
 
 

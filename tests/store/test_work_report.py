@@ -108,7 +108,7 @@ def test_a_sub_agents_time_is_its_sessions() -> None:
 moments = st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 1500)), min_size=1, max_size=8)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(calls=moments, prompts=st.lists(st.integers(0, 4000), max_size=5))
 def test_times_are_those_of_counting_each_second(
     calls: list[tuple[int, int]], prompts: list[int]
