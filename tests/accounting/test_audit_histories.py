@@ -248,6 +248,7 @@ def test_after_any_history_the_tables_are_as_recounted() -> None:
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.soak
 def test_after_any_history_of_whole_runs_the_tables_are_as_recounted() -> None:
     run_state_machine_as_test(HistoriesOfRuns, settings=tried(SAMPLE_OF_RUNS))
 

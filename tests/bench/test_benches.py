@@ -69,6 +69,7 @@ def ratio_of(out: str, what: str, wanted: str) -> float:
     return float(figure)
 
 
+@pytest.mark.soak
 def test_append_compares_a_large_transcript_with_a_small_one(bench: Bench) -> None:
     ended = bench("append", "--large", 500_000, "--small", 100_000, "--runs", 1)
 

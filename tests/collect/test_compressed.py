@@ -378,6 +378,7 @@ sys.exit(ended.returncode)
 
 
 @pytest.mark.parametrize("ending", sampled(ENDINGS, 2))
+@pytest.mark.soak
 def test_a_small_file_that_holds_500_megabytes_costs_disk_and_no_memory(
     data: Path, tmp_path: Path, ending: str
 ) -> None:

@@ -169,6 +169,7 @@ def known_names() -> list[str]:
 NAMES = known_names()
 
 
+@pytest.mark.soak
 def test_every_known_name_is_found_as_the_package_finds_it(ledger: Ledger) -> None:
     assert len(NAMES) > 1500
     found = by_us(ledger, NAMES)

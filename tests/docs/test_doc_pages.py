@@ -22,7 +22,18 @@ QUERYING = [p for p in pages() if p.of("sql")]
 FENCES = {"console", "python", "toml", "sql", "sh"}
 
 
-@pytest.mark.parametrize("running", RUNNING, ids=str)
+#: Pages whose commands take longest: the soak's.
+_LONG = {"writing-a-processor.md", "testing-a-processor.md", "operations.md"}
+
+
+@pytest.mark.parametrize(
+    "running",
+    [
+        pytest.param(page, marks=pytest.mark.soak) if page.path.name in _LONG else page
+        for page in RUNNING
+    ],
+    ids=str,
+)
 def test_every_command_of_a_page_prints_what_the_page_shows(running: Page, tmp_path: Path) -> None:
     place = PageRun(running, tmp_path, with_team=running.path != README)
     for command in running.commands:

@@ -67,9 +67,13 @@ class Day:
         self.app.facts.close()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("transcripts", "hours"),
-    [(100, 2), pytest.param(10_000, 24, marks=[pytest.mark.soak, pytest.mark.timeout(3000)])],
+    [
+        pytest.param(100, 2, marks=pytest.mark.soak),
+        pytest.param(10_000, 24, marks=[pytest.mark.soak, pytest.mark.timeout(3000)]),
+    ],
 )
 def test_ticks_take_no_more_memory_and_files_as_the_day_goes_on(
     tmp_path: Path, transcripts: int, hours: int

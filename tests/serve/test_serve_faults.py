@@ -70,6 +70,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607 - as mount
 
 
+@pytest.mark.soak
 def test_a_full_disk_stops_runs_shows_in_health_and_heals_with_room(
     small_disk: Path, sessions: Path
 ) -> None:
