@@ -582,7 +582,7 @@ def test_other_progress_lines_that_hold_a_message_are_no_response(books: Books) 
 line_of_a_response = st.tuples(st.integers(0, 2), *[st.integers(0, 5)] * 5)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(lines=st.lists(line_of_a_response, min_size=1, max_size=12))
 def test_a_response_is_the_largest_of_its_lines_in_any_sequence(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[int, ...]]

@@ -259,7 +259,7 @@ def one_pattern_each(prices: list[Price]) -> list[Price]:
     ]
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(prices_of.map(one_pattern_each), responses_of)
 def test_costs_are_those_of_a_plain_computation_and_add_up_in_any_grouping(
     ledger: Ledger, prices: list[Price], responses: list[dict[str, Any]]

@@ -35,6 +35,7 @@ def run(environment: Environment, command: str, folder: Path) -> str:
     return ended.stdout
 
 
+@pytest.mark.soak
 def test_installed_as_a_wheel_it_is_found_passes_its_test_and_stores_the_same_rows(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -255,7 +255,7 @@ def test_records_that_were_held_back_come_again_with_the_next_slice(place: Place
 histories = st.randoms(use_true_random=False)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(histories)
 def test_any_split_into_appends_gives_the_same_tables(random: Random) -> None:
     _grow_and_compare(random)

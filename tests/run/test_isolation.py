@@ -39,7 +39,7 @@ def place(tmp_path: Path, clock: FakeClock) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("deed", sampled(TOLD, 2))
+@pytest.mark.parametrize("deed", sampled(TOLD, 3))
 def test_of_a_bad_deed_the_culprit_alone_is_named_and_all_others_are_processed(
     place: Place, kind: str, deed: str
 ) -> None:

@@ -109,6 +109,7 @@ def test_whoever_waits_has_the_facts_as_soon_as_they_are_free(tmp_path: Path) ->
         assert proof(facts) == [0, 1]
 
 
+@pytest.mark.soak
 def test_readers_and_writers_alike_wait_ten_seconds_and_then_name_the_holder(
     tmp_path: Path,
 ) -> None:

@@ -121,7 +121,7 @@ records = st.tuples(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(records, max_size=8), st.randoms())
 def test_any_order_and_repetition_of_pages_gives_the_same_table(
     facts: MemoryFacts, told: list[Any], random: Any
@@ -276,7 +276,7 @@ def filled(
     return telemetry
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(st.lists(uses, max_size=12), st.lists(st.integers(0, 12), max_size=3), st.randoms())
 def test_delta_and_cumulative_exports_in_any_order_and_repetition_give_the_same_rows(
     facts: MemoryFacts, told: list[tuple[int, int, str, int]], restarts: list[int], random: Any

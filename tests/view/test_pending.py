@@ -29,7 +29,7 @@ STEPS = st.sampled_from(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(steps=st.lists(STEPS, min_size=3, max_size=25), main_only=st.booleans())
 def test_pending_is_what_the_next_run_would_take_up(
     steps: list[tuple[str, str]], *, main_only: bool
