@@ -28,9 +28,8 @@ check: setup ## format, lint, types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Three at a time on two cores: tests of whole commands wait for the disk, and for each other's ends.
 test: check ## every check and every test
-	$(BIN)/pytest -n 3 -m "not soak"
+	$(BIN)/pytest -n 2 -m "not soak"
 
 soak: $(VENV)/.soak ## the full counts, mutation, coverage and fuzzing (hours); fails on any skip
 	$(BIN)/pytest -n 2 -m "soak" --no-skips

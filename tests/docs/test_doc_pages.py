@@ -23,7 +23,13 @@ FENCES = {"console", "python", "toml", "sql", "sh"}
 
 
 #: Pages whose commands take longest: the soak's.
-_LONG = {"writing-a-processor.md", "testing-a-processor.md", "operations.md", "users.md"}
+_LONG = {
+    "writing-a-processor.md",
+    "testing-a-processor.md",
+    "operations.md",
+    "users.md",
+    "configuration.md",
+}
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,7 @@ def test_a_session_that_kills_its_run_is_charged_and_soon_and_all_others_are_pro
     assert killing.ask("FROM in_flight") == []
 
 
+@pytest.mark.soak
 def test_a_session_that_kills_the_run_of_several_processors_costs_them_no_other_session(
     killing: Mill,
 ) -> None:
