@@ -106,8 +106,8 @@ class ServersOwn(UsageError):
     def __init__(self, option: str, setting: str, folder: Path, pid: int | None) -> None:
         super().__init__(
             f"{option} can't be given while a server (process {pid}) holds {folder}: it has read "
-            f"what it reads, and with what. Set {setting} in {folder / 'config.toml'}, or give "
-            f"{option} to sessionmill serve, and start it anew."
+            f"what it reads, and with what. Set {setting} in {folder / 'config.toml'}, and start "
+            "it anew."
         )
 
 

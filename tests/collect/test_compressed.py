@@ -17,9 +17,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from compressing import COMPRESS, ENDINGS, compress, gzipped, small_disk, zstandardised
+from compressing import COMPRESS, ENDINGS, compress, gzipped, zstandardised
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from disks import small_disk
 
 from books import Books  # isort: skip - compressing makes the other folders importable
 from made_up import ClaudeSession, edges, examples, moves, play  # isort: skip

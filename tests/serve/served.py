@@ -16,6 +16,8 @@ from typing import Any
 
 from forked import Forked
 
+from sessionmill.testing import ClaudeTranscript
+
 #: Seconds to wait for what takes a fraction of one.
 PATIENCE = 60.0
 
@@ -124,6 +126,15 @@ def answering(process: Forked, data: Path) -> Served:
     owner = json.loads((data / "owner.json").read_text())
     assert owner["url"] == url
     return Served(process, url, owner["token"], data, said)
+
+
+def write(sessions: Path, *names: str) -> None:
+    """Write short transcripts of alice's, each with one response."""
+    for name in names:
+        transcript = ClaudeTranscript(name)
+        transcript.prompt("Fix the total.")
+        transcript.response("Let me see.", input_tokens=10, output_tokens=20)
+        transcript.write(sessions / "alice" / f"{name}.jsonl")
 
 
 def wait_for(holds: Callable[[], object], patience: float = PATIENCE) -> None:

@@ -138,6 +138,7 @@ def test_versions_are_compared_and_swapped_through_the_server(
         ("--sessions", "/srv", "serve.sessions"),
         ("--claude", "/srv", "serve.claude"),
         ("--codex", "/srv", "serve.codex"),
+        ("--user", "alice", "serve.sessions"),
         ("--processor", "words:Words", "processors.extra"),
     ],
 )

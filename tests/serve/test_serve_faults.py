@@ -4,34 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Served, served, start, wait_for
+from served import Served, served, start, wait_for, write
 
 from conftest import Mill
+from disks import fill, small_disk
 from sessionmill.app import now
 from sessionmill.store.facts import KEPT_FREE, Facts
-from sessionmill.testing import ClaudeTranscript
 
 HERE = Path(__file__).parent
-
-
-def _write(sessions: Path, *names: str) -> None:
-    for name in names:
-        transcript = ClaudeTranscript(name)
-        transcript.prompt("Fix the total.")
-        transcript.response("Let me see.", input_tokens=10, output_tokens=20)
-        transcript.write(sessions / "alice" / f"{name}.jsonl")
 
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     folder = tmp_path / "sessions"
-    _write(folder, "first", "second")
+    write(folder, "first", "second")
     return folder
 
 
@@ -54,33 +44,18 @@ def _status_becomes(server: Served, check: str, status: str) -> None:
 # ── the disk ──
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of its own with little more room than is kept free."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    size = KEPT_FREE + 64 * 1024 * 1024
-    command = [mount or "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    if mount is None or os.getuid() != 0:
-        pytest.skip("no small disk: mounting a tmpfs takes root")
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no small disk: this machine mounts no tmpfs")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607 - as mount
-
-
 @pytest.mark.soak
 def test_a_full_disk_stops_runs_shows_in_health_and_heals_with_room(
-    small_disk: Path, sessions: Path
+    tmp_path: Path, sessions: Path
 ) -> None:
-    data = small_disk / "data"
-    with served(data, "--no-schedule", "--sessions", sessions) as server:
+    room = KEPT_FREE // 2**20 + 64
+    with (
+        small_disk(tmp_path / "disk", megabytes=room) as disk,
+        served(disk / "data", "--no-schedule", "--sessions", sessions) as server,
+    ):
         assert _run(server)["details"]["processed"] == 2
-        _write(sessions, "third")
-        filler = small_disk / "filler"
-        with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(small_disk).free - 8192)
+        write(sessions, "third")
+        filler = fill(disk, leave=8192)
         refused = _run(server)
         assert refused["error"]["code"] == "store"
         assert "Make room" in refused["error"]["message"]
@@ -128,7 +103,7 @@ def test_facts_that_are_older_than_the_control_store_knows_are_told_of(
     for path in older:
         shutil.copy(path, tmp_path / path.name)
     with served(data, "--no-schedule", "--sessions", sessions) as server:
-        _write(sessions, "third")
+        write(sessions, "third")
         _run(server)
         assert server.end() == 0
     for path in older:
@@ -160,7 +135,7 @@ def test_a_worker_that_is_killed_costs_its_session_an_attempt_and_nothing_else(
 ) -> None:
     shutil.copy(HERE / "serve_processors.py", sessions)
     options = ("--no-schedule", "--sessions", sessions, "--processor", "serve_processors:Killed")
-    _write(sessions, "culprit")
+    write(sessions, "culprit")
     with served(data, *options, cwd=sessions) as server:
         done = _run(server, "killed")["details"]
         assert (done["processed"], done["errors"]) == (2, 1)

@@ -10,28 +10,19 @@ from pathlib import Path
 
 import pytest
 from forked import Forked
-from served import PATIENCE, served, start, wait_for
+from served import PATIENCE, served, start, wait_for, write
 
 from conftest import Mill
 from sessionmill.app import now
 from sessionmill.store.control import Control
-from sessionmill.testing import ClaudeTranscript
 
 HERE = Path(__file__).parent
-
-
-def _write(sessions: Path, *names: str) -> None:
-    for name in names:
-        transcript = ClaudeTranscript(name)
-        transcript.prompt("Fix the total.")
-        transcript.response("Let me see.", input_tokens=10, output_tokens=20)
-        transcript.write(sessions / "alice" / f"{name}.jsonl")
 
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Path:
     folder = tmp_path / "sessions"
-    _write(folder, "first", "second")
+    write(folder, "first", "second")
     return folder
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,37 +10,17 @@ import duckdb
 import pytest
 from holding import NOW, commit, proof
 
+import disks
+from disks import fill, give_room
 from sessionmill.errors import DiskFull
 from sessionmill.store.facts import KEPT_FREE, Facts
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of its own with little more room than is kept free."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = shutil.which("mount")
-    size = KEPT_FREE + 32 * 1024 * 1024
-    command = [mount or "mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(disk)]
-    if mount is None or os.getuid() != 0:
-        pytest.skip("no small disk: mounting a tmpfs takes root")
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("no small disk: this machine mounts no tmpfs")
-    yield disk
-    subprocess.run(["umount", "--lazy", str(disk)], check=True)  # noqa: S607 - as mount
-
-
-def give_room(disk: Path) -> None:
-    options = f"remount,size={4 * KEPT_FREE}"
-    subprocess.run(["mount", "-o", options, str(disk)], check=True)  # noqa: S607 - as before
-
-
-def fill(disk: Path, *, leave: int) -> Path:
-    """Take room away until so many bytes are left."""
-    filler = disk / "filler"
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - leave)
-    return filler
+    """A disk with little more room than is kept free."""
+    with disks.small_disk(tmp_path / "disk", megabytes=KEPT_FREE // 2**20 + 32) as disk:
+        yield disk
 
 
 def test_no_transaction_begins_where_a_checkpoint_might_find_no_room(small_disk: Path) -> None:
@@ -87,7 +65,7 @@ def test_what_does_not_fit_is_not_kept_and_takes_nothing_else_with_it(small_disk
         assert proof(facts) == [1]
         with pytest.raises(DiskFull):
             commit(facts, [2])
-        give_room(small_disk)
+        give_room(small_disk, megabytes=4 * KEPT_FREE // 2**20)
         commit(facts, [2])
         assert proof(facts) == [1, 2]
 

@@ -126,9 +126,14 @@ def given_roots(
 ) -> list[Root]:
     """Return the roots that a command line names, or this machine's; or those of the server."""
     if isinstance(app, RemoteApp):
-        given = {"sessions": sessions, "claude": claude, "codex": codex, "user": user}
-        for name, value in given.items():
+        given = {
+            "--sessions": (sessions, "serve.sessions"),
+            "--claude": (claude, "serve.claude"),
+            "--codex": (codex, "serve.codex"),
+            "--user": (user, "serve.sessions, a folder per user,"),  # homes are its own user's
+        }
+        for option, (value, setting) in given.items():
             if value:
-                raise ServersOwn(f"--{name}", f"serve.{name}", app.config.folder, app.pid)
+                raise ServersOwn(option, setting, app.config.folder, app.pid)
         return app.roots
     return config.roots(sessions or [], claude or [], codex or [], user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+import threading
 import webbrowser
 from pathlib import Path
 from typing import Annotated
@@ -75,7 +76,8 @@ def serve(
         if link is not None and on_terminal:
             print(f"To begin, open within ten minutes: {link}", flush=True)
             if not no_browser:
-                webbrowser.open(link)
+                # Some browsers run in the terminal, and return when they are left.
+                threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
 
     # As `sessionmill config` has them: roots of this machine are read where none are named.
     shown = every_setting(settings, config.folder_origin(db), found, config.roots([], [], [], None))

@@ -97,6 +97,7 @@ class _Life:
         self._url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         self._stop_seconds = given.settings.scheduler.stop_seconds
         self._server = _Uvicorn(
+            self._announce,
             uvicorn.Config(
                 create(self._service, door, names),
                 http=Protocol,
@@ -105,7 +106,7 @@ class _Life:
                 server_header=False,
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=max(1, int(self._stop_seconds * _REQUESTS_PART)),
-            )
+            ),
         )
         self._stopped_at: float | None = None
 
@@ -117,8 +118,6 @@ class _Life:
             self._service.overview.start()
             if self._given.settings.scheduler.enabled:
                 parts.enter_context(scheduling(self._service, self._given.settings.scheduler))
-            announcing = threading.Thread(target=self._announce, daemon=True)
-            announcing.start()
             self._server.run(sockets=[self._listening])
             self._stop()
             self._let_runs_end()
@@ -137,10 +136,6 @@ class _Life:
 
     def _announce(self) -> None:
         """Tell others, once it answers."""
-        while not self._server.started:
-            if self._server.should_exit:
-                return
-            time.sleep(0.01)
         self._app.facts.announce(self._url, self._token)
         alone = is_loopback(self._given.settings.serve.host) and not self._control.users.all()
         link = None
@@ -195,7 +190,17 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to us: it would raise them again, and end the process, when it is done."""
+    """Tells when it answers, and leaves signals to us: at its end it would raise them again."""
+
+    def __init__(self, answers: Callable[[], None], config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._answers = answers
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            self._answers()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -97,7 +97,6 @@ class Service:
         *,
         budget: float | None = None,
         due_only: bool = False,
-        run_ids: dict[str, str] | None = None,
     ) -> list[Tally]:
         """Run processors over what the roots hold now; `budget` is in seconds.
 
@@ -105,7 +104,7 @@ class Service:
         """
         with self._refusals_audited(names, actor):
             processors = self._named(names)
-            return self._run(processors, actor, budget=budget, due_only=due_only, run_ids=run_ids)
+            return self._run(processors, actor, budget=budget, due_only=due_only)
 
     def start(self, name: str, actor: Actor) -> str:
         """Begin a run that goes on by itself; return its id. Raises as `run` does."""
@@ -338,11 +337,6 @@ class Service:
         """Work out no report any more, and look at nothing."""
         self.overview.stop()
         self.answers.close()
-
-    @property
-    def folder(self) -> Path:
-        """The data directory."""
-        return self.app.config.folder
 
 
 def _log_run(tally: Tally, actor: Actor) -> None:
