@@ -5,18 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from sessionmill.collect.contents import prepare_spool
 from sessionmill.run.messages import Channel
 from sessionmill.run.supervise import Worker, WorkerLost
-from sessionmill.store.facts import Facts
-from sessionmill.store.run_store import FactsRunStore
 
 
 def test_a_worker_that_died_before_it_was_told_anything_is_told_of_as_one_that_died_later(
@@ -38,19 +34,3 @@ def test_a_worker_that_died_before_it_was_told_anything_is_told_of_as_one_that_d
     with pytest.raises(WorkerLost, match="exit status 1"):
         worker.ready()
     worker.close()
-
-
-@pytest.mark.parametrize(("sparing", "niceness"), [(True, 0), (False, 5)])
-def test_workers_stand_back_for_an_owner_that_answers_people_and_for_no_other(
-    tmp_path: Path, sparing: bool, niceness: int
-) -> None:
-    with Facts(tmp_path, "test", now=datetime.now(UTC), sparing=sparing) as facts:
-        store = FactsRunStore(facts, lambda: datetime.now(UTC))
-        before = set(psutil.Process().children())
-        worker = Worker([], store.spool, niceness=store.niceness)
-        try:
-            worker.ready()
-            [child] = set(psutil.Process().children()) - before
-            assert child.nice() == min(19, psutil.Process().nice() + niceness)
-        finally:
-            worker.close()

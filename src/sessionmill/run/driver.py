@@ -32,12 +32,9 @@ class Driver:
         sent: queue.Queue[Gathered | BaseException],
         paused: Set[int],
         over: Callable[[], bool],
-        *,
-        niceness: int,
     ) -> None:
         self._processors, self._ready, self._sent = processors, ready, sent
         self._paused, self._over, self._spool = paused, over, spool
-        self._niceness = niceness
         self._worker: Worker | None = None
         self._aborted = False
         self._unusable: dict[int, str] = {}
@@ -116,9 +113,7 @@ class Driver:
         """Start a worker, without the processors that it dies of while it builds them."""
         deaths: Counter[int | None] = Counter()
         while True:
-            self._worker = Worker(
-                self._processors, self._spool, self._broken, niceness=self._niceness
-            )
+            self._worker = Worker(self._processors, self._spool, self._broken)
             try:
                 self._unusable = self._broken | self._worker.ready()
             except WorkerLost as lost:

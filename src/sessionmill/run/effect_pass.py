@@ -226,7 +226,7 @@ class EffectPass:
             alone.keep_state(state)
 
     def _start(self) -> Worker:
-        self._worker = Worker([self.processor], self.store.spool, niceness=self.store.niceness)
+        self._worker = Worker([self.processor], self.store.spool)
         unusable = self._worker.ready()
         if unusable:
             raise WorkerLost(f"could not build it: {unusable[0]}", None, None)

@@ -49,12 +49,10 @@ class ExtractPass:
         watcher: Watcher,
         *,
         over: Callable[[], bool],
-        niceness: int,
     ) -> None:
         """Once `over` says so, no batch is begun any more."""
         self._processors, self._commit, self._time_is_over = processors, commit, over
         self._spool, self._watched = spool, _Watched(watcher)
-        self._niceness = niceness
         self._ready: queue.SimpleQueue[Marked | None] = queue.SimpleQueue()
         self._sent: queue.Queue[Gathered | BaseException] = queue.Queue(_MESSAGES_AHEAD * cores())
         self._paused: set[int] = set()
@@ -69,15 +67,7 @@ class ExtractPass:
         self._watched.begin([*(marked.jobs for marked in suspects), *waiting])
         workers = min(cores(), max(bool(suspects), len(waiting)))
         self._drivers = drivers = [
-            Driver(
-                self._processors,
-                self._spool,
-                self._ready,
-                self._sent,
-                self._paused,
-                self._over,
-                niceness=self._niceness,
-            )
+            Driver(self._processors, self._spool, self._ready, self._sent, self._paused, self._over)
             for _ in range(workers)
         ]
         threads = [threading.Thread(target=driver.run, daemon=True) for driver in drivers]

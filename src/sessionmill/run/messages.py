@@ -37,8 +37,6 @@ class Setup(msgspec.Struct, frozen=True):
     broken: list[int]
     #: A folder of the worker's own, for what it decompresses; not there until it is needed.
     spool: bytes
-    #: Added to its owner's.
-    niceness: int = 0
 
 
 class Identity(msgspec.Struct, array_like=True, frozen=True):

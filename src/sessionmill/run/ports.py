@@ -124,10 +124,6 @@ class RunStore(Protocol):
     def spool(self) -> Path:
         """A folder for what workers decompress; no worker's is left when the facts are opened."""
 
-    @property
-    def niceness(self) -> int:
-        """How far workers stand back for the process that owns the store: 0, or more by `nice`."""
-
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
         """Create what extractors declare; return, by name, why some can't be."""
 

@@ -194,7 +194,6 @@ class Runner:
             self._store.spool,
             self._watcher,
             over=over,
-            niceness=self._store.niceness,
         )
         with self._running.abortable(extract.abort):
             extract.run(doubtful, batches)

@@ -73,12 +73,7 @@ class Worker:
     """One child process with its processors; used by one thread."""
 
     def __init__(
-        self,
-        processors: Sequence[Processor],
-        spool: Path,
-        broken: Iterable[int] = (),
-        *,
-        niceness: int = 0,
+        self, processors: Sequence[Processor], spool: Path, broken: Iterable[int] = ()
     ) -> None:
         """Start it; below `spool` it has a folder of its own, which goes with it."""
         self._spool = folder_for_worker(spool)
@@ -110,7 +105,6 @@ class Worker:
             ],
             broken=list(broken),
             spool=os.fsencode(self._spool),
-            niceness=niceness,
         )
         # One that is dead already is told of by `ready`, which knows what it died of.
         with contextlib.suppress(EOFError):

@@ -37,7 +37,6 @@ def main() -> None:
 
 def _serve(channel: Channel, note: Note) -> None:
     setup = messages.setup.decode(channel.receive()[1])
-    os.nice(setup.niceness)
     sys.path[:] = setup.sys_path
     processors, unusable = {}, {}
     for number, spec in enumerate(setup.processors):

@@ -48,8 +48,6 @@ KEPT_FREE = 64 * 1024 * 1024
 #: Beside workers: to insert rows on several threads costs half as much again, and blocks of the
 #: file that stay in memory are of no use to whom only writes. A statement that needs more spills.
 _SPARING: dict[str, str | int] = {"threads": 1, "memory_limit": "224MB"}
-#: By how much workers stand back for an owner that answers people: a third of a contended core.
-_NICENESS = 5
 
 
 class Facts:
@@ -66,8 +64,8 @@ class Facts:
     ) -> None:
         """Take the facts in `folder`, made if there are none, and bring them up to date.
 
-        `sparing` leaves cores and memory to workers, which else stand back; `patience` is how many
-        seconds to wait for another that holds them. Raises FactsInUse, FolderClosed,
+        `sparing` leaves cores and memory to workers; `patience` is how many seconds to wait for
+        another that holds them. Raises FactsInUse, FolderClosed,
         NewerSchema, FactsUnreadable. `notice` then says what was found to be wrong and mended.
         """
         self.folder, self.path = folder, folder / "facts.duckdb"
@@ -75,8 +73,6 @@ class Facts:
         self.spool = folder / "spool"
         self.notice: str | None = None
         self._sparing = sparing
-        #: Of workers.
-        self.niceness = 0 if sparing else _NICENESS
         self._number = 0
         self._committing = threading.Lock()
         self._writing = threading.RLock()

@@ -63,11 +63,6 @@ class FactsRunStore:
         """A folder for what workers decompress."""
         return self._facts.spool
 
-    @property
-    def niceness(self) -> int:
-        """How far workers stand back for the process that owns the facts."""
-        return self._facts.niceness
-
     # ── planning ──
 
     def prepare(self, processors: Sequence[Processor]) -> dict[str, str]:
